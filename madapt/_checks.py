@@ -1,0 +1,152 @@
+"""Checks at the door: each names the argument, what was wanted and what came."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from madapt.exceptions import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "as_working_dtype",
+    "check_dim",
+    "check_dims",
+    "check_embeddings",
+    "check_fraction",
+    "check_integer",
+    "check_number",
+    "check_one_of",
+    "default_dims",
+]
+
+
+def as_working_dtype(X: Any) -> np.ndarray:
+    """Return floats madapt computes in: float16 and integers become float32."""
+    X = np.asarray(X)
+    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
+
+
+def check_embeddings(X: Any, name: str, *, n_features: int | None = None) -> np.ndarray:
+    """Return X as a finite 2-D float32 or float64 array.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Embeddings, one a row.
+    name : str
+        The argument's name, for the error.
+    n_features : int or None, default=None
+        The d that is wanted; None takes any.
+
+    Returns
+    -------
+    ndarray of shape (n, d), float32 or float64
+        X itself where it already is one.
+
+    Raises
+    ------
+    ValueError
+        If X is not 2-D, is empty, is not finite, is complex or text, or has another d.
+    """
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    if kind is None and hasattr(X, "__len__"):
+        X = np.asarray(X)
+        kind = X.dtype.kind
+    if kind == "c":
+        raise InvalidValueError(f"{name} must be real numbers, got complex data ({X.dtype})")
+    if kind in ("U", "S"):
+        raise InvalidValueError(f"{name} must be numbers, got text ({X.dtype})")
+    wanted = [np.float32, np.float64]
+    if kind in ("f", "i", "u", "b") and X.dtype not in wanted:
+        wanted = np.float32
+    checked: np.ndarray = check_array(X, dtype=wanted, input_name=name, estimator=name)
+    if n_features is not None and checked.shape[1] != n_features:
+        raise InvalidValueError(
+            f"{name} must have {n_features} columns, got shape {tuple(checked.shape)}"
+        )
+    return checked
+
+
+def check_integer(
+    value: Any, name: str, *, low: int | None = None, high: int | None = None
+) -> int:
+    """Return value as an int in low..high, both ends included."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise InvalidValueError(f"{name} must {_range(low, high)}, got {value}")
+    return int(value)
+
+
+def check_number(
+    value: Any, name: str, *, low: float | None = None, high: float | None = None, open_low=False
+) -> float:
+    """Return value as a finite float in low..high; open_low leaves low itself out."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise InvalidTypeError(f"{name} must be a number, got {value!r}")
+    value = float(value)
+    if not np.isfinite(value):
+        raise InvalidValueError(f"{name} must be finite, got {value}")
+    below = low is not None and (value <= low if open_low else value < low)
+    if below or (high is not None and value > high):
+        wanted = f"be above {low}" if open_low and high is None else _range(low, high)
+        raise InvalidValueError(f"{name} must {wanted}, got {value}")
+    return value
+
+
+def check_fraction(value: Any, name: str) -> float:
+    """Return value as a float strictly between 0 and 1."""
+    value = check_number(value, name)
+    if not 0 < value < 1:
+        raise InvalidValueError(f"{name} must lie strictly between 0 and 1, got {value}")
+    return value
+
+
+def check_one_of(value: Any, name: str, choices: Sequence[Any]) -> Any:
+    """Return value if it is one of the choices."""
+    if not isinstance(value, str | bool | None.__class__) or value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise InvalidValueError(f"{name} must be one of {listed}, got {value!r}")
+    return value
+
+
+def check_dim(dim: Any, n_features: int, name: str = "dim") -> int:
+    """Return a prefix length in 1..n_features."""
+    if isinstance(dim, bool | np.bool_) or not isinstance(dim, numbers.Integral):
+        raise InvalidTypeError(f"{name} must be an integer in 1..{n_features}, got {dim!r}")
+    if not 1 <= dim <= n_features:
+        raise InvalidValueError(f"{name} must lie in 1..{n_features}, got {dim}")
+    return int(dim)
+
+
+def check_dims(dims: Any, n_features: int, name: str = "dims") -> tuple[int, ...]:
+    """Return increasing prefix lengths in 1..n_features; None gives the default ones."""
+    if dims is None:
+        return default_dims(n_features)
+    if isinstance(dims, str | bytes) or not np.iterable(dims):
+        raise InvalidTypeError(f"{name} must be a sequence of integers, got {dims!r}")
+    checked = tuple(check_dim(dim, n_features, name) for dim in dims)
+    if not checked:
+        raise InvalidValueError(f"{name} must name at least one dim, got {dims!r}")
+    if any(a >= b for a, b in zip(checked, checked[1:], strict=False)):
+        raise InvalidValueError(f"{name} must be strictly increasing, got {list(checked)}")
+    return checked
+
+
+def default_dims(n_features: int) -> tuple[int, ...]:
+    """Return 8, 16, 32, ... below n_features, then n_features; from 1 below 16 features."""
+    dims, m = [], 8 if n_features >= 16 else 1
+    while m < n_features:
+        dims.append(m)
+        m *= 2
+    return (*dims, n_features)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"lie in {low}..{high}"
+    return f"be at least {low}" if low is not None else f"be at most {high}"
