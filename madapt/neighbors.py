@@ -1,0 +1,273 @@
+"""Exact nearest rows by similarity, in blocks, within a given amount of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from madapt._checks import check_integer, check_one_of
+from madapt._duplicates import EqualRows, equal_rows
+from madapt._rows import unit_rows
+from madapt._selection import merge_largest
+from madapt.exceptions import InvalidTypeError, InvalidValueError
+
+__all__ = ["top_k"]
+
+_METRICS = ("cosine", "dot", "euclidean")
+
+
+def top_k(
+    queries: Any,
+    corpus: Any,
+    k: int,
+    metric: str = "cosine",
+    *,
+    exclude_self: bool = False,
+    max_bytes: int = 256 * 2**20,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k most similar corpus rows of each query, exactly.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, d)
+        Rows of floats or integers. Memory-mapped, float16 and int8 arrays are cast block
+        by block, never whole.
+    corpus : array-like of shape (n_docs, d)
+        Rows to search, of the same kinds.
+    k : int
+        How many rows to find for each query, at least 1.
+    metric : {"cosine", "dot", "euclidean"}, default="cosine"
+        The similarity: the cosine (0 for a zero row), the inner product, or *minus* the
+        Euclidean distance, so that the highest is the nearest for all three.
+    exclude_self : bool, default=False
+        Never return row i for query i. Needs the queries to be the corpus.
+    max_bytes : int, default=256 MiB
+        Working memory, whatever n_queries and n_docs are. Besides it there are the results
+        and about 50 bytes for each corpus row. A value too small for one query against 64
+        corpus rows is exceeded.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_queries, k), int64
+        Corpus rows, most similar first. There are min(k, n_docs) columns, or
+        min(k, n_docs - 1) with ``exclude_self``.
+    similarities : ndarray of shape (n_queries, k), float32 or float64
+        Their similarities, falling; float64 if queries or corpus are float64.
+
+    Raises
+    ------
+    TypeError
+        If k, max_bytes or exclude_self has the wrong type.
+    ValueError
+        If queries or corpus is not a finite 2-D array of real numbers with the same number
+        of columns, if its numbers are too large for products in float32, or if another
+        argument lies outside its range.
+
+    Notes
+    -----
+    Of two equal similarities the lower index comes first, also where only one of them is
+    among the best k. Corpus rows that are equal bit for bit always have equal similarities
+    here; a matrix product alone can give them different last digits.
+
+    Work is one matrix product for a block of queries against a block of the corpus,
+    2 n_queries n_docs d in all, in float32 unless an input is float64. The Euclidean
+    distance is always computed in float64, since the difference of two large squares is
+    little more than rounding in float32, and returned in the dtype named above.
+
+    After the first block an entry counts only if it beats the k-th best so far: one
+    comparison for each entry, and sorting for the few that pass.
+
+    Examples
+    --------
+    >>> from madapt.neighbors import top_k
+    >>> indices, similarities = top_k([[1.0, 0.0]], [[0.0, 2.0], [3.0, 0.0], [1.0, 1.0]], k=2)
+    >>> indices
+    array([[1, 2]])
+    >>> similarities.round(3)
+    array([[1.   , 0.707]])
+    """
+    queries, corpus = _as_rows(queries, "queries"), _as_rows(corpus, "corpus")
+    k = check_integer(k, "k", low=1)
+    check_one_of(metric, "metric", _METRICS)
+    max_bytes = check_integer(max_bytes, "max_bytes", low=1)
+    _check_pair(queries, corpus, exclude_self)
+    n_queries, n = queries.shape[0], corpus.shape[0]
+    dtype = np.float64 if _is_double(queries) or _is_double(corpus) else np.float32
+    # A query that is left out of its own ranking afterwards takes one place more in it.
+    k, wanted = min(k + bool(exclude_self), n), min(k, n - bool(exclude_self))
+    equal = equal_rows(corpus)
+    search = _Search(corpus, k, metric, dtype, equal, n_queries, max_bytes)
+    indices = np.empty((n_queries, wanted), np.int64)
+    similarities = np.empty((n_queries, wanted), dtype)
+    for start in range(0, n_queries, search.rows):
+        stop = min(start + search.rows, n_queries)
+        found, values = search(queries[start:stop])
+        if equal is not None:
+            equal.expand(found, values)
+        if exclude_self:
+            found, values = _without(np.arange(start, stop), found, values)
+        indices[start:stop] = found
+        similarities[start:stop] = values
+    return indices, similarities
+
+
+class _Search:
+    """The best k first rows of a corpus for one block of queries at a time.
+
+    Parameters
+    ----------
+    corpus, k, metric, max_bytes
+        As in `top_k`; k at most n_docs.
+    dtype : type
+        Of the similarities, float32 or float64.
+    equal : EqualRows or None
+        Which corpus rows to pass over, as they repeat an earlier one.
+    n_queries : int
+        How many queries there will be in all.
+
+    Attributes
+    ----------
+    rows : int
+        How many queries to hand in at once, at most.
+    """
+
+    def __init__(
+        self,
+        corpus: np.ndarray,
+        k: int,
+        metric: str,
+        dtype: type,
+        equal: EqualRows | None,
+        n_queries: int,
+        max_bytes: int,
+    ) -> None:
+        n, d = corpus.shape
+        self.corpus, self.k, self.metric, self.dtype = corpus, k, metric, dtype
+        self.repeats = None if equal is None else equal.repeats
+        self.working = np.dtype(np.float64 if metric == "euclidean" else dtype)
+        width = (d + 1) * self.working.itemsize
+        whole = n * width
+        # Preparing the corpus once, not for each block of queries, if it leaves room enough.
+        keep = 4 * whole <= max_bytes
+        self.rows, self.columns = _tile(
+            n_queries, n, k, width, self.working.itemsize, max_bytes - keep * whole
+        )
+        self.prepared: np.ndarray | None = None
+        if keep and self.rows < n_queries:
+            self.prepared = np.concatenate([block for _, block in self._blocks()])
+        self.tile = np.empty(self.rows * self.columns, self.working)
+        self.passed = np.empty(self.rows * self.columns, bool)
+
+    def __call__(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return indices (b, k), -1 where there are fewer than k, and similarities (b, k)."""
+        Q = _prepare(queries, "queries", self.metric, self.working)
+        b = Q.shape[0]
+        if self.metric == "euclidean":
+            squares = np.einsum("ij,ij->i", Q, Q)[:, None]  # (b, 1)
+            Q = np.hstack([Q, np.ones((b, 1))])
+        indices = np.full((b, self.k), -1)
+        values = np.full((b, self.k), -np.inf, self.working)
+        for start, block in self._blocks():
+            c = block.shape[0]
+            S = self.tile[: b * c].reshape(b, c)
+            np.matmul(Q, block.T, out=S)
+            if self.repeats is not None:
+                S[:, self.repeats[start : start + c]] = -np.inf
+            passed = self.passed[: b * c].reshape(b, c)
+            indices, values = merge_largest(S, start, indices, values, passed)
+        if self.metric == "euclidean":
+            values = -np.sqrt(np.maximum(squares - values, 0))
+        return indices, values.astype(self.dtype, copy=False)
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield where a block of the corpus starts, and its rows ready for the product."""
+        for start in range(0, self.corpus.shape[0], self.columns):
+            stop = start + self.columns
+            if self.prepared is not None:
+                yield start, self.prepared[start:stop]
+                continue
+            C = _prepare(self.corpus[start:stop], "corpus", self.metric, self.working)
+            if self.metric == "euclidean":
+                # With a 1 after the query: 2 q c - |c|^2 = |q|^2 - |q - c|^2.
+                C = np.hstack([2 * C, -np.einsum("ij,ij->i", C, C)[:, None]])
+            yield start, C
+
+
+def _without(
+    own: np.ndarray, indices: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take from each row its own index, or the last place where that is not in it."""
+    kept = indices != own[:, None]
+    kept[kept.all(axis=1), -1] = False
+    shape = (indices.shape[0], indices.shape[1] - 1)
+    return indices[kept].reshape(shape), values[kept].reshape(shape)
+
+
+def _prepare(block: np.ndarray, name: str, metric: str, dtype: np.dtype) -> np.ndarray:
+    """Return a block in the working dtype, of unit rows for cosines."""
+    X = block.astype(dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", X, X)[:, None]  # (b, 1)
+    # By Cauchy and Schwarz no product overflows then, and nothing is infinite or NaN.
+    safe = bool((squares <= np.finfo(dtype).max / 16).all())
+    if not (safe or np.isfinite(X).all()):
+        raise InvalidValueError(f"{name} must be finite, got NaN or infinity")
+    if metric == "cosine":
+        return X / np.sqrt(squares) if safe and squares.min() > 1e-20 else unit_rows(X)
+    if not safe:
+        raise InvalidValueError(
+            f"{name} must have rows no longer than {np.sqrt(np.finfo(dtype).max) / 4:.2g} for "
+            f"metric {metric!r} in {dtype}, got a longer one"
+        )
+    return X
+
+
+def _tile(
+    n_queries: int, n: int, k: int, width: int, itemsize: int, max_bytes: int
+) -> tuple[int, int]:
+    """Return how many queries and corpus rows to take at once."""
+    rows, columns = min(n_queries, 1024), min(n, 8192)
+    row = 4 * width + 100 * (3 * k + 16)
+
+    def cost() -> int:
+        return rows * columns * (itemsize + 5) + rows * row + 4 * columns * width
+
+    # Fewer columns at a time than that, and what NumPy spends on a call is all there is.
+    fewest = min(n, 64)
+    while cost() > max_bytes and (rows > 1 or columns > fewest):
+        if rows > 1 and (8 * rows >= columns or columns == fewest):
+            rows = (rows + 1) // 2
+        else:
+            columns = max((columns + 1) // 2, fewest)
+    return rows, columns
+
+
+def _as_rows(X: Any, name: str) -> np.ndarray:
+    X = np.asarray(X)
+    if X.dtype.kind not in "fiub":
+        raise InvalidValueError(f"{name} must be real numbers, got dtype {X.dtype}")
+    if X.ndim != 2 or 0 in X.shape:
+        raise InvalidValueError(f"{name} must be 2-D and not empty, got shape {X.shape}")
+    # Wider floats have bytes without meaning, and no product that is any faster.
+    return X.astype(np.float64) if X.dtype.itemsize > 8 else X
+
+
+def _is_double(X: np.ndarray) -> bool:
+    return X.dtype.kind == "f" and X.dtype.itemsize == 8
+
+
+def _check_pair(queries: np.ndarray, corpus: np.ndarray, exclude_self: Any) -> None:
+    if not isinstance(exclude_self, bool | np.bool_):
+        raise InvalidTypeError(f"exclude_self must be True or False, got {exclude_self!r}")
+    if queries.shape[1] != corpus.shape[1]:
+        raise InvalidValueError(
+            f"queries and corpus must have the same number of columns, "
+            f"got {queries.shape[1]} and {corpus.shape[1]}"
+        )
+    if exclude_self and queries.shape != corpus.shape:
+        raise InvalidValueError(
+            f"queries must be the corpus when exclude_self is True, "
+            f"got shapes {queries.shape} and {corpus.shape}"
+        )
