@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,7 @@ def check_embeddings(X: Any, name: str, *, n_features: int | None = None) -> np.
     return checked
 
 
-def check_integer(
-    value: Any, name: str, *, low: int | None = None, high: int | None = None
-) -> int:
+def check_integer(value: Any, name: str, *, low: int | None = None, high: int | None = None) -> int:
     """Return value as an int in low..high, both ends included."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
@@ -132,7 +131,7 @@ def check_dims(dims: Any, n_features: int, name: str = "dims") -> tuple[int, ...
     checked = tuple(check_dim(dim, n_features, name) for dim in dims)
     if not checked:
         raise InvalidValueError(f"{name} must name at least one dim, got {dims!r}")
-    if any(a >= b for a, b in zip(checked, checked[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(checked)):
         raise InvalidValueError(f"{name} must be strictly increasing, got {list(checked)}")
     return checked
 

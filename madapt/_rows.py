@@ -28,8 +28,8 @@ def unit_rows(X: Any) -> Any:
     xp = array_namespace(X)
     if X.shape[1] == 0:
         return X
-    one = xp.ones((1, 1), dtype=X.dtype)
     largest = xp.max(xp.abs(X), axis=1, keepdims=True)  # (n, 1)
+    one = xp.ones_like(largest)
     scaled = X / xp.where(largest > 0, largest, one)
     # Between 1 and sqrt(d) for a row that is not zero, 0 for one that is.
     length = xp.sqrt(xp.sum(scaled * scaled, axis=1, keepdims=True))

@@ -1,0 +1,219 @@
+"""What `fit` was given, in one shape: documents, queries and their judgments."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from madapt._checks import check_embeddings
+from madapt._qrels import as_qrels
+from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
+
+__all__ = ["FitData", "gather", "named_errors", "native_numbers"]
+
+Ids = Sequence[Hashable] | None
+_ROWS = (list, tuple, Mapping)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Checked arguments of `fit`.
+
+    Parameters
+    ----------
+    documents : ndarray of shape (n, d)
+    queries : ndarray of shape (n_queries, d) or None
+        All queries, judged or not.
+    qrels : csr_array of shape (n_queries, n) or None
+    """
+
+    documents: np.ndarray
+    queries: np.ndarray | None = None
+    qrels: csr_array | None = None
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Indices of the queries with a positive."""
+        if self.qrels is None:
+            return np.arange(0)
+        positive = self.qrels.copy()
+        positive.data = (positive.data > 0).astype(positive.dtype)
+        return np.flatnonzero(positive.sum(axis=1) > 0)
+
+    @property
+    def label_counts(self) -> tuple[int, float]:
+        """Number of queries with a positive, and their median number of positives."""
+        judged = self.judged
+        if not len(judged):
+            return 0, 0.0
+        positives = [
+            np.sum(self.qrels.data[slice(*self.qrels.indptr[i : i + 2])] > 0) for i in judged
+        ]
+        return len(judged), float(np.median(positives))
+
+    def sample(self, max_rows: int, generator: np.random.Generator) -> FitData:
+        """Return the same with at most max_rows documents, judged ones first."""
+        n = len(self.documents)
+        if n <= max_rows:
+            return self
+        wanted = np.zeros(n)
+        if self.qrels is not None:
+            wanted[self.qrels.indices] = 1
+        # Judged documents come first, the others in random order.
+        kept = np.sort(np.lexsort((generator.permutation(n), -wanted))[:max_rows])
+        qrels = None if self.qrels is None else csr_array(self.qrels[:, kept])
+        return FitData(self.documents[kept], self.queries, qrels)
+
+
+def gather(
+    X: np.ndarray,
+    y: Any,
+    *,
+    queries: Any,
+    qrels: Any,
+    corpus: Any,
+    query_ids: Ids,
+    corpus_ids: Ids,
+) -> FitData:
+    """Check what `fit` was given and bring its two forms to one.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Documents; or queries, where `corpus` is given.
+    y : object
+        Judgments of the queries in X where `corpus` is given; a 1-D y is ignored else.
+    queries, qrels, corpus, query_ids, corpus_ids : object
+        As `MatryoshkaAdaptor.fit` takes them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was wanted and what came.
+    """
+    if corpus is None:
+        _refuse_two_dimensional(y)
+        documents = X
+    else:
+        if queries is not None or qrels is not None:
+            raise InvalidValueError(
+                "corpus must not come with queries or qrels: fit(queries, y, corpus=corpus) takes "
+                "the queries as X and their judgments as y; got both forms at once"
+            )
+        with named_errors(corpus, "corpus"):
+            corpus = native_numbers(corpus, "corpus")
+            documents = check_embeddings(corpus, "corpus", n_features=X.shape[1])
+        queries, qrels = X, y
+    if queries is None:
+        _refuse_without_queries(qrels, query_ids, corpus_ids)
+        return FitData(documents)
+    with named_errors(queries, "queries"):
+        queries = native_numbers(queries, "queries")
+        queries = check_embeddings(queries, "queries", n_features=X.shape[1])
+    documents, queries = np.ascontiguousarray(documents), np.ascontiguousarray(queries)
+    if qrels is None:
+        return FitData(documents, queries)
+    qrels = as_qrels(
+        qrels,
+        len(queries),
+        len(documents),
+        query_ids=query_ids,
+        corpus_ids=corpus_ids,
+        name="y" if corpus is not None else "qrels",
+    )
+    data = FitData(documents, queries, qrels)
+    _warn_unjudged(data)
+    return data
+
+
+@contextmanager
+def named_errors(X: Any, name: str) -> Iterator[None]:
+    """Add to what scikit-learn finds wrong with X the argument's name and what came."""
+    try:
+        # It adds up all entries first; where huge ones cancel, it looks at each of them.
+        with np.errstate(invalid="ignore"):
+            yield
+    except MadaptError:
+        raise
+    except ValueError as error:
+        came = _what_came(X)
+        if came is None:
+            raise
+        raise InvalidValueError(
+            f"{name} must be a 2-D array of finite real numbers, got {came}: {error}"
+        ) from error
+
+
+def native_numbers(X: Any, name: str) -> Any:
+    """Return X with lists made arrays and bytes in this machine's order, both in their dtype.
+
+    scikit-learn would make float32 of either. Text and dates, of which it would make numbers
+    where it can, are refused.
+    """
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    if getattr(getattr(X, "dtype", None), "kind", None) in tuple("USMm"):
+        raise InvalidValueError(f"{name} must be numbers, got dtype {X.dtype}")
+    if isinstance(X, np.ndarray) and not X.dtype.isnative:
+        return X.astype(X.dtype.newbyteorder("="))
+    return X
+
+
+def _what_came(X: Any) -> str | None:
+    """Say in a few words what is wrong with X; None where it is none of the usual things."""
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        return "rows of unequal length"
+    if array.ndim != 2 or 0 in array.shape:
+        return f"shape {array.shape}"
+    if array.dtype.kind == "c":
+        return f"complex data ({array.dtype})"
+    if array.dtype.kind not in "biuf":
+        return f"dtype {array.dtype}"
+    wrong = np.argwhere(~np.isfinite(array))
+    if not len(wrong):
+        return None
+    row, column = wrong[0].tolist()
+    return f"{array[row, column]} in row {row}, column {column}"
+
+
+def _refuse_two_dimensional(y: Any) -> None:
+    if y is None:
+        return
+    is_list = isinstance(y, list | tuple) and len(y) > 0 and isinstance(y[0], _ROWS)
+    if is_list or isinstance(y, Mapping) or issparse(y) or getattr(y, "ndim", 1) > 1:
+        came = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else f"a {type(y).__name__} of rows"
+        raise InvalidValueError(
+            f"y must be 1-D, and is then ignored, unless corpus= is given; got {came}. "
+            "For judgments write fit(queries, y, corpus=corpus) or "
+            "fit(X, queries=queries, qrels=qrels)"
+        )
+
+
+def _refuse_without_queries(qrels: Any, query_ids: Ids, corpus_ids: Ids) -> None:
+    given = {"qrels": qrels, "query_ids": query_ids, "corpus_ids": corpus_ids}
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidTypeError(
+                f"{name} must come with queries, got {name} of type {type(value).__name__} and "
+                "queries=None"
+            )
+
+
+def _warn_unjudged(data: FitData) -> None:
+    """Say once how many queries carry judgments but no positive."""
+    judged = np.flatnonzero(np.diff(data.qrels.indptr) > 0)
+    lost = len(np.setdiff1d(judged, data.judged))
+    if lost:
+        warnings.warn(
+            f"{lost} of {len(judged)} judged queries have no positive in the corpus; their "
+            "judgments are left out of the training",
+            MadaptWarning,
+            stacklevel=4,
+        )

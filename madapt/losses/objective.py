@@ -1,0 +1,115 @@
+"""The weighted sum of the losses, all of them from one Gram product."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from madapt.losses._prefix import Slope, off_diagonal, through_prefixes
+from madapt.losses.listwise import grade_slope, neighbor_slope
+from madapt.losses.pairwise import deviation_slope
+from madapt.losses.ranking import ranking_slope
+from madapt.losses.topk import neighbor_pairs
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weights and temperatures of a training objective.
+
+    Parameters
+    ----------
+    dims : tuple of int
+        Prefix lengths, increasing.
+    listwise_weight, topk_weight, pairwise_weight : float
+        Weights of the losses among documents; a loss of weight 0 is not computed.
+    relevance : {"softmax", "logistic"}, default="softmax"
+        The loss of queries against judged documents: `graded_listwise_loss` or
+        `ranking_loss`.
+    neighbor_temperature : float, default=0.1
+        Of the listwise loss among documents.
+    relevance_temperature : float, default=0.1
+        Of the loss of queries against documents.
+    n_neighbors : int, default=10
+        Neighbours of the top-k loss where none are handed in.
+    weights : tuple of float or None, default=None
+        One weight per dim.
+    """
+
+    dims: tuple[int, ...]
+    listwise_weight: float = 1.0
+    topk_weight: float = 0.0
+    pairwise_weight: float = 0.0
+    relevance: str = "softmax"
+    neighbor_temperature: float = 0.1
+    relevance_temperature: float = 0.1
+    n_neighbors: int = 10
+    weights: Sequence[float] | None = None
+
+    @property
+    def any_documents(self) -> bool:
+        """Whether any loss among documents has a weight."""
+        return bool(self.listwise_weight or self.topk_weight or self.pairwise_weight)
+
+    def documents(
+        self, Y: Any, S: Any, *, neighbors: Any = None, columns: Any = None, pairs: Any = None
+    ) -> tuple[float, Any]:
+        """Return listwise + top-k + pairwise losses among documents, and the gradient.
+
+        Parameters
+        ----------
+        Y : array of shape (B, d)
+            Adapted rows.
+        S : array of shape (B, B) or (B, n)
+            Target cosines.
+        neighbors : boolean array of the shape of S or None
+            Nearest neighbours, for the top-k loss; None takes the nearest of the
+            columns that count.
+        columns : array of shape (n, d) or None
+            What Y is compared with; None is Y itself.
+        pairs : boolean array of the shape of S or None
+            Pairs that count; the diagonal of the square form never does.
+        """
+        xp = array_namespace(Y)
+        if columns is None:
+            pairs = off_diagonal(Y) if pairs is None else pairs & off_diagonal(Y)
+        terms: list[tuple[float, Slope]] = []
+        if self.listwise_weight:
+            slope = neighbor_slope(S, self.neighbor_temperature, pairs)
+            terms.append((self.listwise_weight, slope))
+        if self.topk_weight:
+            if neighbors is None:
+                # What does not count must not take a neighbour's place.
+                nearness = S if pairs is None else xp.where(pairs, S, xp.full_like(S, -math.inf))
+                neighbors = neighbor_pairs(nearness, self.n_neighbors, exclude_self=False)
+            among = neighbors if pairs is None else neighbors & pairs
+            terms.append((self.topk_weight, deviation_slope(S, among)))
+        if self.pairwise_weight:
+            terms.append((self.pairwise_weight, deviation_slope(S, pairs)))
+        return through_prefixes(Y, self.dims, _sum(terms), columns=columns, weights=self.weights)
+
+    def queries(self, Q: Any, D: Any, grades: Any) -> tuple[float, tuple[Any, Any]]:
+        """Return the loss of queries Q (B, d) against documents D (n, d) of grades (B, n)."""
+        if self.relevance == "softmax":
+            slope = grade_slope(grades, self.relevance_temperature, None)
+        else:
+            slope = ranking_slope(grades, self.relevance_temperature)
+        return through_prefixes(Q, self.dims, slope, columns=D, weights=self.weights)
+
+
+def _sum(terms: list[tuple[float, Slope]]) -> Slope:
+    """Return the slope of the weighted sum of losses."""
+
+    def slope(C: Any) -> tuple[Any, Any]:
+        value, A = 0.0, 0.0 * C
+        for weight, term in terms:
+            value_term, A_term = term(C)
+            value, A = value + weight * value_term, A + weight * A_term
+        return value, A
+
+    return slope

@@ -1,0 +1,81 @@
+"""Held-out scores side by side: frozen, truncation, PCA, the start and the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from madapt.baselines import PCAReducer
+
+__all__ = ["Comparison", "HeldOut"]
+
+#: (m -> (row prefixes, corpus prefixes)) -> scores of shape (L, n_rows).
+Measure = Callable[[Callable[[int], tuple[Any, Any]]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that were not trained on, and what they are compared with.
+
+    Parameters
+    ----------
+    rows, corpus : ndarrays of shapes (n_rows, d), (n, d)
+        As they enter the rotation: normalised and centred.
+    frozen_rows, frozen_corpus : ndarrays of the same shapes
+        The same, normalised only.
+    """
+
+    rows: np.ndarray
+    corpus: np.ndarray
+    frozen_rows: np.ndarray
+    frozen_corpus: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Held-out scores of several methods.
+
+    Parameters
+    ----------
+    dims : tuple of L int
+    scores : dict of str to ndarray of shape (L, n_rows)
+    """
+
+    dims: tuple[int, ...]
+    scores: dict[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        measure: Measure,
+        data: HeldOut,
+        dims: tuple[int, ...],
+        candidates: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    ) -> Comparison:
+        """Measure the frozen embedding, truncation, PCA and each candidate's full transform."""
+        frozen = (data.frozen_rows, data.frozen_corpus)
+        pca = PCAReducer(normalize=False).fit(data.frozen_corpus)
+        scores = {
+            "frozen": measure(lambda m: frozen),
+            "truncation": measure(_prefixes(*frozen)),
+            "pca": measure(_prefixes(*(pca.transform(rows) for rows in frozen))),
+        }
+        for name, transform in candidates.items():
+            scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)))
+        return cls(dims, scores)
+
+    def table(self, metric: str, kept: str) -> dict[str, list[Any]]:
+        """Return plain columns: dim, each method's mean, what was kept and the metric."""
+        columns: dict[str, list[Any]] = {"dim": list(self.dims)}
+        for name, scores in self.scores.items():
+            columns[name] = [float(mean) for mean in scores.mean(axis=1)]
+        columns["kept"] = [kept] * len(self.dims)
+        columns["metric"] = [metric] * len(self.dims)
+        return columns
+
+
+def _prefixes(rows: np.ndarray, corpus: np.ndarray) -> Callable[[int], tuple[Any, Any]]:
+    return lambda m: (rows[:, :m], corpus[:, :m])

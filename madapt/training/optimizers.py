@@ -1,0 +1,134 @@
+"""Adam, and Adam on the orthogonal group."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+__all__ = ["Adam", "OrthogonalAdam", "cosine_decay", "nearest_orthogonal"]
+
+
+def cosine_decay(step: int, max_iter: int) -> float:
+    """Return the learning rate's factor, from 1 at step 0 down to 0 after the last."""
+    return 0.5 * (1.0 + math.cos(math.pi * step / max_iter))
+
+
+class Adam:
+    """Adam on one array.
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float
+        As published.
+
+    Notes
+    -----
+    Entries of a gradient whose square would overflow, beyond 4e18 in float32, are clipped:
+    an infinite second moment would hold its parameter still for ever.
+
+    References
+    ----------
+    Kingma, Ba: "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
+    """
+
+    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.mean: Any = 0.0
+        self.square: Any = 0.0
+        self.steps = 0
+
+    def direction(self, gradient: Any) -> Any:
+        """Return m / (sqrt(v) + epsilon), bias-corrected, in the gradient's shape."""
+        xp = array_namespace(gradient)
+        largest = 0.25 * float(xp.finfo(gradient.dtype).max) ** 0.5
+        gradient = xp.clip(gradient, -largest, largest)
+        self.steps += 1
+        self.mean = self.beta1 * self.mean + (1.0 - self.beta1) * gradient
+        self.square = self.beta2 * self.square + (1.0 - self.beta2) * (gradient * gradient)
+        mean = self.mean / (1.0 - self.beta1**self.steps)
+        square = self.square / (1.0 - self.beta2**self.steps)
+        return mean / (xp.sqrt(square) + self.epsilon)
+
+    def step(self, parameter: Any, gradient: Any, learning_rate: float) -> Any:
+        """Return the parameter after one step."""
+        return parameter - learning_rate * self.direction(gradient)
+
+
+class OrthogonalAdam:
+    """Adam on the entries of the skew tangent, retracted to the orthogonal group.
+
+    Products alone: no solve and no QR.
+
+    Notes
+    -----
+    With g = dL/dP the tangent is A = (P^T g - g^T P) / 2. Adam's direction on A is made
+    skew again, scaled to a step a whose spectral norm (power iteration) is at most 0.3, then
+    P <- P (I - a + a a / 2), and Newton-Schulz P <- 1.5 P - 0.5 P P^T P until
+    max |P^T P - I| < 1e-6, five times at most.
+
+    References
+    ----------
+    Edelman, Arias, Smith: "The Geometry of Algorithms with Orthogonality Constraints",
+    SIAM J. Matrix Anal. Appl. 1998; Higham: "Functions of Matrices", 2008, section 8.3
+    (Newton-Schulz).
+    """
+
+    #: Longest step in spectral norm; the expansion of the exponential is good to 1e-2 there.
+    longest = 0.3
+
+    def __init__(self) -> None:
+        self.adam = Adam()
+
+    def step(self, P: Any, gradient: Any, learning_rate: float) -> Any:
+        """Return the orthogonal matrix P, shape (k, k), after one step."""
+        A = P.T @ gradient
+        A = 0.5 * (A - A.T)
+        direction = self.adam.direction(A)
+        a = learning_rate * 0.5 * (direction - direction.T)
+        size = _spectral_norm(a)
+        if size > self.longest:
+            a = a * (self.longest / size)
+        Pa = P @ a
+        return nearest_orthogonal(P - Pa + 0.5 * (Pa @ a))
+
+
+def nearest_orthogonal(P: Any, *, tolerance: float = 1e-6, max_iter: int = 5) -> Any:
+    """Pull a nearly orthogonal matrix back onto the group by Newton-Schulz iterations.
+
+    Parameters
+    ----------
+    P : array of shape (k, k)
+        All singular values below sqrt(3).
+    tolerance : float, default=1e-6
+        Largest entry of |P^T P - I| that is left alone.
+    max_iter : int, default=5
+        Most iterations.
+    """
+    xp = array_namespace(P)
+    identity = xp.eye(P.shape[0], dtype=P.dtype, device=device(P))
+    for _ in range(max_iter):
+        product = P.T @ P
+        if float(xp.max(xp.abs(product - identity))) < tolerance:
+            break
+        P = 1.5 * P - 0.5 * (P @ product)
+    return P
+
+
+def _spectral_norm(a: Any, n_iter: int = 8) -> float:
+    """Estimate the largest singular value of a skew matrix by power iteration on -a a."""
+    xp = array_namespace(a)
+    if a.shape[0] < 2:
+        return 0.0
+    # A fixed start with no pattern keeps the estimate deterministic.
+    index = xp.arange(1, a.shape[0] + 1, dtype=a.dtype, device=device(a))
+    v = xp.sin(index * 12.9898)
+    size = 0.0
+    for _ in range(n_iter):
+        v = a @ v
+        size = float(xp.sqrt(xp.sum(v * v)))
+        if not size > 0.0:
+            return 0.0
+        v = v / size
+    return size

@@ -1,0 +1,94 @@
+"""From checked arguments to training data: unit length, centring, judged queries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from madapt._fit_data import FitData
+from madapt._linalg import svd_rotation
+from madapt._rows import unit_rows
+from madapt.exceptions import InvalidValueError
+from madapt.training.centering import FEWEST_QUERIES, STRENGTH, Center, strength_from_labels
+from madapt.training.guard import query_ndcg
+from madapt.training.settings import Settings
+from madapt.training.stages import TrainingData
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    data: FitData, center: float | str, settings: Settings, normalize: bool
+) -> tuple[TrainingData, np.ndarray | None]:
+    """Normalise, choose the strength of centring, centre, and keep the judged queries.
+
+    Parameters
+    ----------
+    data : FitData
+        Documents, queries or None, qrels or None.
+    center : float or "auto"
+    settings : Settings
+    normalize : bool
+
+    Returns
+    -------
+    training : TrainingData
+    center : ndarray of shape (2, d) or None
+        What documents and queries have lost.
+
+    Raises
+    ------
+    ValueError
+        If an MLP would be trained on rows whose squares come near an overflow.
+    """
+    if not normalize and settings.hidden_dim is not None:
+        _refuse_overflow(data)
+    X = unit_rows(data.documents) if normalize else data.documents
+    if data.queries is None:
+        return TrainingData(X, X), None
+    Q = unit_rows(data.queries) if normalize else data.queries
+    Q = Q.astype(X.dtype, copy=False)
+    judged = data.judged
+    if center == "auto":
+        center = _strength(X, Q, data, judged, settings)
+    means = Center.of(X, Q, center)
+    labels = {}
+    if len(judged):
+        qrels = data.qrels[judged]
+        labels = {"queries": Q[judged] - means.query, "frozen_queries": Q[judged], "qrels": qrels}
+    if center == 0:
+        return TrainingData(X, X, **labels), None
+    return TrainingData(X - means.document, X, **labels), np.stack([means.document, means.query])
+
+
+def _refuse_overflow(data: FitData) -> None:
+    """Refuse rows that no MLP can be trained on without scaling them."""
+    dtype = data.documents.dtype
+    largest = max(
+        float(abs(rows).max()) for rows in (data.documents, data.queries) if rows is not None
+    )
+    limit = float(np.finfo(dtype).max) ** 0.4
+    if largest > limit:
+        raise InvalidValueError(
+            f"normalize must be True where an MLP is trained on {dtype} entries above {limit:.0e}, "
+            f"got False and {largest:.0e}"
+        )
+
+
+def _strength(
+    X: np.ndarray, Q: np.ndarray, data: FitData, judged: np.ndarray, settings: Settings
+) -> float:
+    """Return the strength that judgments choose, or the one for unlabeled queries."""
+    if len(Q) < FEWEST_QUERIES:
+        return 0.0
+    if len(judged) < FEWEST_QUERIES:
+        return STRENGTH
+    qrels = data.qrels[judged]
+
+    def score(strength: float) -> np.ndarray:
+        means = Center.of(X, Q, strength)
+        documents, queries = X - means.document, Q[judged] - means.query
+        P = svd_rotation(documents).T
+        D, K = documents @ P, queries @ P
+        return query_ndcg(qrels, lambda m: (K[:, :m], D[:, :m]), settings.dims)
+
+    return strength_from_labels(score)

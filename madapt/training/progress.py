@@ -1,0 +1,29 @@
+"""Progress of a fit, printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["printer"]
+
+
+def printer(verbose: int) -> Callable[[str], Callable[[int, float], None] | None]:
+    """Return stage -> callable of (steps done, loss) that prints about once a second."""
+
+    def report(stage: str) -> Callable[[int, float], None] | None:
+        if not verbose:
+            return None
+        began = last = time.monotonic()
+
+        def show(done: int, loss: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done == 1 or now - last > 1.0:
+                last = now
+                line = f"[MatryoshkaAdaptor] {stage}: step {done}, loss {loss:.4f}"
+                print(f"{line}, {now - began:.1f} s", flush=True)
+
+        return show
+
+    return report

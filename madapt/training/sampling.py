@@ -1,0 +1,159 @@
+"""Batches: documents with their neighbours, queries with positives and negatives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+__all__ = ["DocumentBatch", "DocumentSampler", "QueryBatch", "QuerySampler"]
+
+
+class DocumentBatch(NamedTuple):
+    """Indices of one batch of documents."""
+
+    #: Rows, shape (B,).
+    rows: np.ndarray
+    #: Documents the rows are compared with, shape (n,); the first B are the rows.
+    columns: np.ndarray
+    #: Nearest neighbours among the columns, boolean of shape (B, n), or None.
+    neighbors: np.ndarray | None
+
+
+class DocumentSampler:
+    """Draw seeds, some of their nearest neighbours and random documents.
+
+    Parameters
+    ----------
+    n : int
+        Number of documents.
+    n_rows : int
+        Rows a batch; at most n.
+    n_columns : int
+        Documents the rows are compared with, themselves included; at most n.
+    neighbors : ndarray of shape (n, k) or None, default=None
+        Indices of nearest neighbours. With them half of the rows are seeds and the other
+        half neighbours of seeds, so that the pairs of the top-k loss are in the batch.
+    generator : numpy.random.Generator
+    """
+
+    def __init__(
+        self,
+        n: int,
+        n_rows: int,
+        n_columns: int,
+        generator: np.random.Generator,
+        neighbors: np.ndarray | None = None,
+    ) -> None:
+        self.n = n
+        self.n_rows = min(n_rows, n)
+        self.n_columns = min(max(n_columns, n_rows), n)
+        self.neighbors = neighbors
+        self.generator = generator
+
+    def draw(self) -> DocumentBatch:
+        """Return the next batch."""
+        if self.neighbors is None:
+            columns = self.generator.permutation(self.n)[: self.n_columns]
+            return DocumentBatch(columns[: self.n_rows], columns, None)
+        rows = self._seeds_with_neighbors()
+        columns = rows
+        if self.n_columns > len(rows):
+            others = self.generator.permutation(self.n)
+            others = others[~np.isin(others, rows)]
+            columns = np.concatenate([rows, others[: self.n_columns - len(rows)]])
+        return DocumentBatch(rows, columns, self._marked(rows, columns))
+
+    def _seeds_with_neighbors(self) -> np.ndarray:
+        seeds = self.generator.permutation(self.n)[: (self.n_rows + 1) // 2]
+        k = self.neighbors.shape[1]
+        near = self.neighbors[seeds, self.generator.integers(k, size=len(seeds))]
+        rows = _unique_in_order(np.concatenate([seeds, near]))
+        if len(rows) < self.n_rows:
+            rows = _unique_in_order(np.concatenate([rows, self.generator.permutation(self.n)]))
+        return rows[: self.n_rows]
+
+    def _marked(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        place = np.full(self.n, -1)
+        place[columns] = np.arange(len(columns))
+        at = place[self.neighbors[rows]]  # (B, k)
+        marked = np.zeros((len(rows), len(columns)), dtype=bool)
+        row, slot = np.nonzero(at >= 0)
+        marked[row, at[row, slot]] = True
+        return marked
+
+
+class QueryBatch(NamedTuple):
+    """Indices of one batch of queries and documents, and the grades between them."""
+
+    #: Queries, shape (B,).
+    queries: np.ndarray
+    #: Documents, shape (n,).
+    documents: np.ndarray
+    #: Grades, shape (B, n); 0 is not relevant or unjudged.
+    grades: np.ndarray
+
+
+class QuerySampler:
+    """Draw queries with positives, judged and hard negatives and random documents.
+
+    Parameters
+    ----------
+    qrels : csr_array of shape (n_queries, n_documents)
+        Grades; each query has a positive.
+    n_queries : int
+        Queries a batch.
+    n_documents : int
+        Documents a batch.
+    hard : ndarray of shape (n_queries, h)
+        Each query's most similar documents; positives among them are no harm, for the
+        grades are looked up.
+    generator : numpy.random.Generator
+    n_positives, n_hard : int
+        At most that many positives and hard documents of each query.
+    """
+
+    def __init__(
+        self,
+        qrels: csr_array,
+        n_queries: int,
+        n_documents: int,
+        hard: np.ndarray,
+        generator: np.random.Generator,
+        *,
+        n_positives: int = 4,
+        n_hard: int = 8,
+    ) -> None:
+        self.qrels = qrels
+        self.n_queries = min(n_queries, qrels.shape[0])
+        self.n_documents = min(n_documents, qrels.shape[1])
+        self.hard = hard
+        self.generator = generator
+        self.n_positives, self.n_hard = n_positives, min(n_hard, hard.shape[1])
+
+    def draw(self) -> QueryBatch:
+        """Return the next batch."""
+        queries = self.generator.permutation(self.qrels.shape[0])[: self.n_queries]
+        chosen = [self._judged(i) for i in queries]
+        columns = self.generator.random((len(queries), self.hard.shape[1])).argsort(axis=1)
+        near = np.take_along_axis(self.hard[queries], columns[:, : self.n_hard], axis=1)
+        rest = self.generator.permutation(self.qrels.shape[1])
+        documents = _unique_in_order(np.concatenate([*chosen, near.ravel(), rest]))
+        documents = documents[: self.n_documents]
+        grades = self.qrels[queries][:, documents].toarray()
+        return QueryBatch(queries, documents, grades)
+
+    def _judged(self, query: int) -> np.ndarray:
+        """Return some positives of a query and as many documents judged not relevant."""
+        span = slice(self.qrels.indptr[query], self.qrels.indptr[query + 1])
+        documents, grades = self.qrels.indices[span], self.qrels.data[span]
+        positive = self.generator.permutation(documents[grades > 0])[: self.n_positives]
+        negative = self.generator.permutation(documents[grades <= 0])[: self.n_positives]
+        return np.concatenate([positive, negative])
+
+
+def _unique_in_order(index: np.ndarray) -> np.ndarray:
+    """Return each value once, in the order of its first appearance."""
+    _, first = np.unique(index, return_index=True)
+    return index[np.sort(first)]

@@ -1,0 +1,200 @@
+"""Stage 2, with labels: train the MLP on judged queries, on a fixed rotation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+from scipy.sparse import csr_array
+
+from madapt.adaptor import ResidualAdaptor
+from madapt.losses import Objective
+from madapt.neighbors import top_k
+from madapt.training.guard import query_ndcg
+from madapt.training.loop import History, minimise
+from madapt.training.sampling import QuerySampler
+from madapt.training.settings import Settings
+from madapt.training.tasks import QueryTask, Updater
+
+__all__ = ["CrossValidation", "JudgedCorpus", "cross_validate", "learn_from_queries"]
+
+#: How many of a query's most similar documents its hard negatives are drawn from.
+N_HARD = 100
+#: Documents of a batch.
+BATCH_DOCUMENTS = 768
+#: Held-out queries the guard wants to see; fewer queries are held out in more folds.
+WANTED_HELD_OUT, MOST_FOLDS = 100, 5
+
+
+@dataclass(frozen=True)
+class JudgedCorpus:
+    """What stage 2 learns from.
+
+    Parameters
+    ----------
+    queries : array of shape (n_queries, d)
+        Rotated queries.
+    documents : array of shape (n_documents, d)
+        Rotated documents.
+    T : array of shape (n_documents, d)
+        Unit rows whose cosines are the documents' targets.
+    qrels : csr_array of shape (n_queries, n_documents)
+        Grades; each query has a positive.
+    """
+
+    queries: Any
+    documents: Any
+    T: Any
+    qrels: csr_array
+
+    def subset(self, index: np.ndarray) -> JudgedCorpus:
+        """Return the same with some of the queries only."""
+        xp = array_namespace(self.queries)
+        rows = xp.take(self.queries, xp.asarray(index, device=device(self.queries)), axis=0)
+        return JudgedCorpus(rows, self.documents, self.T, self.qrels[index])
+
+    def ndcg(self, adaptor: ResidualAdaptor, dims: tuple[int, ...]) -> np.ndarray:
+        """Return nDCG@10 of each query at each dim, shape (L, n_queries)."""
+        Q = np.asarray(adaptor.transform(self.queries))
+        D = np.asarray(adaptor.transform(self.documents))
+        return query_ndcg(self.qrels, lambda m: (Q[:, :m], D[:, :m]), dims)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What training on some queries did for the others."""
+
+    #: Indices of the queries that were held out, shape (n_held_out,).
+    held_out: np.ndarray
+    #: Their nDCG@10 at each dim before and after, shape (L, n_held_out).
+    before: np.ndarray
+    after: np.ndarray
+    #: The number of steps that was best over all folds; `after` is from there.
+    n_steps: int
+
+
+def learn_from_queries(
+    data: JudgedCorpus,
+    adaptor: ResidualAdaptor,
+    settings: Settings,
+    generator: np.random.Generator,
+    *,
+    max_iter: int | None = None,
+    check: Callable[[ResidualAdaptor], float] | None = None,
+    report: Callable[[int, float], None] | None = None,
+) -> tuple[ResidualAdaptor, History]:
+    """Train the MLP of an adaptor on judged queries.
+
+    Parameters
+    ----------
+    data : JudgedCorpus
+    adaptor : ResidualAdaptor
+        The start: an MLP without a rotation.
+    settings : Settings
+    generator : numpy.random.Generator
+    max_iter : int or None, default=None
+        Stop after that many steps of the schedule, which is always settings' own.
+    check : callable or None, default=None
+        adaptor -> held-out loss.
+    report : callable or None, default=None
+        (steps done, loss) -> None.
+    """
+    stage = settings.supervised
+    hard, _ = top_k(np.asarray(data.queries), np.asarray(data.documents), N_HARD)
+    sampler = QuerySampler(data.qrels, stage.batch_size, BATCH_DOCUMENTS, hard, generator)
+    task = QueryTask(
+        data.queries,
+        data.documents,
+        data.T,
+        _objective(settings),
+        sampler,
+        generator,
+        settings.ranking_weight,
+        settings.reconstruction_weight,
+        settings.input_noise,
+    )
+    updater = Updater(stage.learning_rate, stage.max_iter)
+
+    def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
+        loss, gradients = task.gradients(state)
+        return loss, updater.update(state, gradients, done)
+
+    return minimise(
+        adaptor,
+        step,
+        max_iter=stage.max_iter if max_iter is None else max_iter,
+        check=check,
+        check_every=max(1, stage.max_iter // 12),
+        n_iter_no_change=settings.n_iter_no_change if check is not None else None,
+        report=report,
+    )
+
+
+def cross_validate(
+    data: JudgedCorpus,
+    adaptor: ResidualAdaptor,
+    settings: Settings,
+    generator: np.random.Generator,
+    *,
+    report: Callable[[int, float], None] | None = None,
+) -> CrossValidation:
+    """Train on some queries and measure on the others, fold by fold.
+
+    With many queries one fold of `validation_fraction` is held out; with few there are up
+    to five folds, so that about a hundred queries, or all, are measured. Parameters as for
+    `learn_from_queries`.
+    """
+    n = data.qrels.shape[0]
+    folds = _folds(n, settings.validation_fraction, generator)
+    steps: list[int] = []
+    curves = []
+    for fold in folds:
+        inside, outside = data.subset(np.setdiff1d(np.arange(n), fold)), data.subset(fold)
+        curve: list[np.ndarray] = []
+
+        def check(state: ResidualAdaptor, outside=outside, curve=curve) -> float:
+            curve.append(outside.ndcg(state, settings.dims))
+            return -float(curve[-1].mean())
+
+        _, history = learn_from_queries(
+            inside, adaptor, settings, generator, check=check, report=report
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt
+        curves.append(curve)
+        if not steps or len(history.checks) < len(steps):
+            steps = [done for done, _ in history.checks]
+    # Each check of all folds together, as far as the fold that was stopped first.
+    checks = [
+        np.concatenate([curve[place] for curve in curves], axis=1) for place in range(len(steps))
+    ]
+    best = int(np.argmax([scores.mean() for scores in checks]))
+    return CrossValidation(np.concatenate(folds), checks[0], checks[best], steps[best])
+
+
+def _folds(n: int, fraction: float, generator: np.random.Generator) -> list[np.ndarray]:
+    """Return disjoint sets of queries to hold out."""
+    order = generator.permutation(n)
+    n_folds = min(MOST_FOLDS, n, max(1, round(WANTED_HELD_OUT / max(fraction * n, 1))))
+    if n_folds == 1:
+        return [order[: max(1, round(fraction * n))]]
+    share = max(fraction, 1 / n_folds) if n_folds == MOST_FOLDS else fraction
+    size = max(1, int(share * n))
+    return [order[i * size : (i + 1) * size] for i in range(n_folds)]
+
+
+def _objective(settings: Settings) -> Objective:
+    return Objective(
+        settings.dims,
+        listwise_weight=settings.listwise_weight,
+        topk_weight=settings.topk_weight,
+        pairwise_weight=settings.pairwise_weight,
+        relevance=settings.ranking_loss,
+        neighbor_temperature=settings.supervised_neighbor_temperature,
+        relevance_temperature=settings.supervised.temperature,
+        n_neighbors=settings.n_neighbors,
+        weights=None if settings.dim_weights == "relative" else settings.dim_weights,
+    )

@@ -1,0 +1,180 @@
+"""What one training step computes: loss and gradients of a batch, and the update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from madapt.adaptor import ResidualAdaptor
+from madapt.losses import Objective, reconstruction_loss
+from madapt.training.optimizers import Adam, OrthogonalAdam, cosine_decay
+from madapt.training.sampling import DocumentBatch, DocumentSampler, QuerySampler
+
+__all__ = ["DocumentTask", "QueryTask", "Updater"]
+
+Gradients = dict[str, Any]
+
+
+@dataclass
+class DocumentTask:
+    """Losses among documents; no labels.
+
+    Parameters
+    ----------
+    X : array of shape (n, k)
+        The adaptor's inputs.
+    T : array of shape (n, d)
+        Unit rows whose cosines are the targets.
+    objective : Objective
+    sampler : DocumentSampler or None
+        None where batches are handed in.
+    reconstruction_weight : float
+    """
+
+    X: Any
+    T: Any
+    objective: Objective
+    sampler: DocumentSampler | None = None
+    reconstruction_weight: float = 0.0
+
+    def gradients(self, adaptor: ResidualAdaptor) -> tuple[float, Gradients]:
+        """Return the loss of the next batch and the gradient of each parameter."""
+        return self.evaluate(adaptor, self.sampler.draw())
+
+    def evaluate(self, adaptor: ResidualAdaptor, batch: DocumentBatch) -> tuple[float, Gradients]:
+        """Return the loss and the gradients of a given batch."""
+        xp = array_namespace(self.X)
+        n_rows = len(batch.rows)
+        forward = adaptor.forward(_rows(self.X, batch.columns))
+        T = _rows(self.T, batch.columns)
+        S = T[:n_rows, :] @ T.T  # (B, n)
+        neighbors = batch.neighbors
+        if neighbors is not None:
+            neighbors = xp.asarray(neighbors, device=device(self.X))
+        if n_rows == len(batch.columns):
+            loss, dY = self.objective.documents(forward.Y, S, neighbors=neighbors)
+        else:
+            others = np.ones((n_rows, len(batch.columns)), dtype=bool)
+            np.fill_diagonal(others, False)  # the rows are the first columns
+            loss, (d_rows, d_columns) = self.objective.documents(
+                forward.Y[:n_rows, :],
+                S,
+                neighbors=neighbors,
+                columns=forward.Y,
+                pairs=xp.asarray(others, device=device(self.X)),
+            )
+            dY = xp.concat([d_columns[:n_rows, :] + d_rows, d_columns[n_rows:, :]], axis=0)
+        return _with_reconstruction(adaptor, forward, loss, dY, self.reconstruction_weight)
+
+
+@dataclass
+class QueryTask:
+    """Losses of judged queries against documents, with the documents' own as a regulariser.
+
+    Parameters
+    ----------
+    queries : array of shape (n_queries, d)
+        The adaptor's inputs, queries.
+    documents : array of shape (n_documents, d)
+        The adaptor's inputs, documents.
+    T : array of shape (n_documents, d')
+        Unit rows whose cosines are the documents' targets.
+    objective : Objective
+    sampler : QuerySampler
+    ranking_weight, reconstruction_weight : float
+    input_noise : float
+        Gaussian noise on the inputs, of length input_noise on average.
+    n_regularised : int, default=384
+        Documents of a batch among which the documents' losses are computed.
+    generator : numpy.random.Generator
+    """
+
+    queries: Any
+    documents: Any
+    T: Any
+    objective: Objective
+    sampler: QuerySampler
+    generator: np.random.Generator
+    ranking_weight: float = 1.0
+    reconstruction_weight: float = 1.0
+    input_noise: float = 0.0
+    n_regularised: int = 384
+
+    def gradients(self, adaptor: ResidualAdaptor) -> tuple[float, Gradients]:
+        """Return the loss of the next batch and the gradient of each parameter."""
+        xp = array_namespace(self.documents)
+        batch = self.sampler.draw()
+        n_queries = len(batch.queries)
+        X = xp.concat([_rows(self.queries, batch.queries), _rows(self.documents, batch.documents)])
+        forward = adaptor.forward(self._noisy(X))
+        Q, D = forward.Y[:n_queries, :], forward.Y[n_queries:, :]
+        grades = xp.asarray(batch.grades, dtype=X.dtype, device=device(X))
+        loss, (dQ, dD) = self.objective.queries(Q, D, grades)
+        loss = self.ranking_weight * loss
+        dY = self.ranking_weight * xp.concat([dQ, dD], axis=0)
+        loss_documents, dY = self._regularise(D, batch.documents, n_queries, dY)
+        return _with_reconstruction(
+            adaptor, forward, loss + loss_documents, dY, self.reconstruction_weight
+        )
+
+    def _noisy(self, X: Any) -> Any:
+        if not self.input_noise:
+            return X
+        xp = array_namespace(X)
+        noise = self.generator.standard_normal(X.shape, dtype=np.float32)
+        scale = self.input_noise / X.shape[1] ** 0.5
+        return X + scale * xp.asarray(noise, dtype=X.dtype, device=device(X))
+
+    def _regularise(
+        self, D: Any, documents: np.ndarray, n_queries: int, dY: Any
+    ) -> tuple[float, Any]:
+        """Add the documents' own losses, among the first `n_regularised` of the batch."""
+        if not self.objective.any_documents:
+            return 0.0, dY
+        xp = array_namespace(D)
+        n = min(self.n_regularised, D.shape[0])
+        T = _rows(self.T, documents[:n])
+        S = T @ T.T
+        loss, dD = self.objective.documents(D[:n, :], S)
+        end = n_queries + n
+        return loss, xp.concat([dY[:n_queries, :], dY[n_queries:end, :] + dD, dY[end:, :]], axis=0)
+
+
+@dataclass
+class Updater:
+    """One optimiser a parameter: Adam on the orthogonal group for P, Adam for the others."""
+
+    learning_rate: float
+    max_iter: int
+    optimizers: dict[str, Adam | OrthogonalAdam] = field(default_factory=dict)
+
+    def update(self, adaptor: ResidualAdaptor, gradients: Gradients, done: int) -> ResidualAdaptor:
+        """Return the adaptor after one step of cosine-decayed length."""
+        rate = self.learning_rate * cosine_decay(done, self.max_iter)
+        new = {}
+        for name, gradient in gradients.items():
+            if name not in self.optimizers:
+                self.optimizers[name] = OrthogonalAdam() if name == "P" else Adam()
+            new[name] = self.optimizers[name].step(getattr(adaptor, name), gradient, rate)
+        return adaptor.replace(**new)
+
+
+def _rows(X: Any, index: np.ndarray) -> Any:
+    """Gather rows, on the device of X."""
+    xp = array_namespace(X)
+    return xp.take(X, xp.asarray(index, device=device(X)), axis=0)
+
+
+def _with_reconstruction(
+    adaptor: ResidualAdaptor, forward: Any, loss: float, dY: Any, weight: float
+) -> tuple[float, Gradients]:
+    """Add the reconstruction loss and go back to the parameters."""
+    if not (weight and adaptor.has_mlp):
+        return loss, forward.backward(dY)
+    loss_residual, d_residual = reconstruction_loss(forward.Y, forward.U)
+    d_residual = weight * d_residual
+    gradients = forward.backward(dY + d_residual, -d_residual)
+    return loss + weight * loss_residual, gradients

@@ -1,0 +1,181 @@
+"""Stage 1, without labels: learn the rotation, or the MLP of a fixed one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from madapt.adaptor import ResidualAdaptor
+from madapt.losses import Objective
+from madapt.neighbors import top_k
+from madapt.training.loop import History, minimise
+from madapt.training.sampling import DocumentBatch, DocumentSampler
+from madapt.training.settings import Settings
+from madapt.training.tasks import DocumentTask, Updater
+
+__all__ = ["initial_mlp", "learn_from_documents"]
+
+#: Held-out rows and documents of the loss that early stopping looks at.
+CHECK_ROWS, CHECK_COLUMNS = 256, 2048
+
+
+def learn_from_documents(
+    U: Any,
+    T: Any,
+    adaptor: ResidualAdaptor,
+    settings: Settings,
+    generator: np.random.Generator,
+    *,
+    held_out: np.ndarray,
+    report: Any = None,
+) -> tuple[ResidualAdaptor, History]:
+    """Train an adaptor on the documents alone.
+
+    Parameters
+    ----------
+    U : array of shape (n, k)
+        Inputs: the leading k coordinates of the rotated documents.
+    T : array of shape (n, d)
+        Unit rows whose cosines are the targets.
+    adaptor : ResidualAdaptor
+        The start: a rotation P of shape (k, k), or an MLP on k coordinates.
+    settings : Settings
+    generator : numpy.random.Generator
+    held_out : ndarray of int
+        Rows that are not trained on; the state with the lowest loss on them is kept.
+    report : callable or None
+        (steps done, loss) -> None.
+
+    Returns
+    -------
+    adaptor : ResidualAdaptor
+    history : History
+    """
+    stage = settings.unsupervised
+    training = np.setdiff1d(np.arange(U.shape[0]), held_out)
+    xp = array_namespace(U)
+    at = xp.asarray(training, device=device(U))
+    objective = _objective(settings, U.shape[1])
+    check_batch = _check_batch(T, training, held_out, settings)
+    if settings.dim_weights == "relative":
+        objective = _weighed(objective, DocumentTask(U, T, objective), adaptor, check_batch)
+    task = DocumentTask(
+        xp.take(U, at, axis=0),
+        xp.take(T, at, axis=0),
+        objective,
+        _sampler(T, training, settings, generator),
+        settings.reconstruction_weight,
+    )
+    updater = Updater(stage.learning_rate, stage.max_iter)
+
+    def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
+        loss, gradients = task.gradients(state)
+        return loss, updater.update(state, gradients, done)
+
+    checking = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
+    return minimise(
+        adaptor,
+        step,
+        max_iter=stage.max_iter,
+        check=(lambda state: checking.evaluate(state, check_batch)[0])
+        if settings.early_stopping and len(held_out) > 1
+        else None,
+        check_every=max(15, stage.max_iter // 40),
+        n_iter_no_change=settings.n_iter_no_change,
+        report=report,
+    )
+
+
+def initial_mlp(
+    d: int, settings: Settings, generator: np.random.Generator, like: Any
+) -> ResidualAdaptor:
+    """Return an adaptor with an MLP on d coordinates and no rotation.
+
+    The entries of W1 and W2 are independent and normal, with `init_scale` over the square
+    root of the layer's width of input as standard deviation; biases are zero.
+    """
+    xp = array_namespace(like)
+    h = settings.hidden_dim
+    first, last = settings.init_scale
+    W1 = generator.standard_normal((d, h)) * (first / np.sqrt(d))
+    W2 = generator.standard_normal((h, d)) * (last / np.sqrt(h))
+
+    def as_like(W: np.ndarray) -> Any:
+        return xp.asarray(W, dtype=like.dtype, device=device(like))
+
+    adaptor = ResidualAdaptor(activation=settings.activation)
+    return adaptor.with_mlp(as_like(W1), as_like(W2))
+
+
+def _objective(settings: Settings, k: int) -> Objective:
+    """Train the prefixes that k coordinates can change."""
+    return Objective(
+        tuple(m for m in settings.dims if m < k or not settings.is_rotation_learned),
+        listwise_weight=settings.listwise_weight,
+        topk_weight=settings.topk_weight,
+        pairwise_weight=settings.pairwise_weight,
+        neighbor_temperature=settings.unsupervised.temperature,
+        n_neighbors=settings.n_neighbors,
+        weights=_given(settings, k),
+    )
+
+
+def _given(settings: Settings, k: int) -> tuple[float, ...] | None:
+    """Return the user's weights of the prefixes that are trained."""
+    if settings.dim_weights is None or isinstance(settings.dim_weights, str):
+        return None
+    pairs = zip(settings.dims, settings.dim_weights, strict=True)
+    return tuple(w for m, w in pairs if m < k or not settings.is_rotation_learned)
+
+
+def _sampler(
+    T: Any, training: np.ndarray, settings: Settings, generator: np.random.Generator
+) -> DocumentSampler:
+    """Draw from the training rows, with their neighbours where the top-k loss needs them."""
+    neighbors = None
+    if settings.topk_weight and len(training) > 1:
+        rows = np.asarray(T)[training]
+        neighbors, _ = top_k(rows, rows, settings.n_neighbors, exclude_self=True)
+    batch = settings.unsupervised.batch_size
+    columns = batch if settings.support_size is None else settings.support_size
+    return DocumentSampler(len(training), batch, columns, generator, neighbors)
+
+
+def _check_batch(
+    T: Any, training: np.ndarray, held_out: np.ndarray, settings: Settings
+) -> DocumentBatch:
+    """Return held-out rows (training rows where there are none) against training documents."""
+    rows = (held_out if len(held_out) > 1 else training)[:CHECK_ROWS]
+    others = np.setdiff1d(training, rows)
+    others = others[:: max(1, len(others) // CHECK_COLUMNS)]
+    columns = np.concatenate([rows, others])
+    if not settings.topk_weight:
+        return DocumentBatch(rows, columns, None)
+    # One neighbour more than wanted: each row finds itself first.
+    targets = np.asarray(T)[columns]
+    nearest, _ = top_k(targets[: len(rows)], targets, settings.n_neighbors + 1)
+    neighbors = np.zeros((len(rows), len(columns)), dtype=bool)
+    np.put_along_axis(neighbors, nearest, True, axis=1)
+    np.fill_diagonal(neighbors, False)
+    return DocumentBatch(rows, columns, neighbors)
+
+
+def _weighed(
+    objective: Objective, task: DocumentTask, adaptor: ResidualAdaptor, batch: DocumentBatch
+) -> Objective:
+    """Weigh each dim by the inverse of its loss at the start.
+
+    The longest prefixes are nearly lossless at the start; unweighed, they would pay for
+    the shortest, whose losses are a hundred times larger.
+    """
+    losses = []
+    for m in objective.dims:
+        alone = replace(objective, dims=(m,))
+        losses.append(replace(task, objective=alone).evaluate(adaptor, batch)[0])
+    floor = 1e-6 * max(losses)
+    if not floor > 0:
+        return objective
+    return replace(objective, weights=tuple(1.0 / max(loss, floor) for loss in losses))
