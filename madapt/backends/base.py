@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,32 @@ class Backend:
         What users write in ``backend=``.
     xp : module
         An array-API namespace.
+
+    Notes
+    -----
+    Besides arrays a backend may have kernels: functions that compute a loss and its gradient
+    in one go, where the losses would otherwise do it in array code. A kernel returns what
+    the array code does, to rounding, or None where it cannot serve a case (another dtype, an
+    unusual mask); the array code runs then. It is called with
+
+    - ``"similarity"``: (Y, S, dims, *, topk_weight, pairwise_weight, neighbors, columns,
+      pairs, weights), the weighted sum of `madapt.losses.topk_loss` and `pairwise_loss`;
+    - ``"listwise"``: the arguments of `madapt.losses.listwise_loss`;
+    - ``"graded_listwise"``: those of `madapt.losses.graded_listwise_loss`;
+    - ``"ranking"``: those of `madapt.losses.ranking_loss`;
+    - ``"neighbor_pairs"``: (S, k, *, pairs, exclude_self), as `madapt.losses.neighbor_pairs`
+      among the pairs that count.
+
+    In the square form, where rows are compared with themselves, S is symmetric.
     """
 
     name: str
     xp: Any
+
+    @property
+    def kernels(self) -> Mapping[str, Callable[..., Any]]:
+        """The kernels there are, by name; none here."""
+        return MappingProxyType({})
 
     def asarray(self, X: Any) -> Any:
         """Return a NumPy array as one of this backend's, same shape and dtype."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -39,6 +39,8 @@ class Objective:
         Neighbours of the top-k loss where none are handed in.
     weights : tuple of float or None, default=None
         One weight per dim.
+    kernels : mapping of str to callable, default={}
+        A backend's fused kernels, asked before the array code; see `Backend`.
     """
 
     dims: tuple[int, ...]
@@ -50,6 +52,7 @@ class Objective:
     relevance_temperature: float = 0.1
     n_neighbors: int = 10
     weights: Sequence[float] | None = None
+    kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def any_documents(self) -> bool:
@@ -75,6 +78,9 @@ class Objective:
         pairs : boolean array of the shape of S or None
             Pairs that count; the diagonal of the square form never does.
         """
+        found = self._fused_documents(Y, S, neighbors, columns, pairs)
+        if found is not None:
+            return found
         xp = array_namespace(Y)
         if columns is None:
             pairs = off_diagonal(Y) if pairs is None else pairs & off_diagonal(Y)
@@ -95,11 +101,73 @@ class Objective:
 
     def queries(self, Q: Any, D: Any, grades: Any) -> tuple[float, tuple[Any, Any]]:
         """Return the loss of queries Q (B, d) against documents D (n, d) of grades (B, n)."""
+        name = "graded_listwise" if self.relevance == "softmax" else "ranking"
+        temperature = self.relevance_temperature
+        found = self._fused(name, Q, D, grades, temperature=temperature)
+        if found is not None:
+            return found
         if self.relevance == "softmax":
-            slope = grade_slope(grades, self.relevance_temperature, None)
+            slope = grade_slope(grades, temperature, None)
         else:
-            slope = ranking_slope(grades, self.relevance_temperature)
+            slope = ranking_slope(grades, temperature)
         return through_prefixes(Q, self.dims, slope, columns=D, weights=self.weights)
+
+    def _fused(self, name: str, *arrays: Any, **options: Any) -> tuple[float, Any] | None:
+        """Return what a kernel says, or None where there is none for the case."""
+        if name not in self.kernels:
+            return None
+        return self.kernels[name](*arrays, self.dims, weights=self.weights, **options)
+
+    def _fused_documents(
+        self, Y: Any, S: Any, neighbors: Any, columns: Any, pairs: Any
+    ) -> tuple[float, Any] | None:
+        """Return the weighted sum of what the kernels say, or None where one is missing."""
+        total: tuple[float, Any] | None = None
+        if self.listwise_weight:
+            total = self._fused(
+                "listwise",
+                Y,
+                S,
+                temperature=self.neighbor_temperature,
+                columns=columns,
+                pairs=pairs,
+            )
+            if total is None or not (self.topk_weight or self.pairwise_weight):
+                return _weighed(total, self.listwise_weight)
+        if self.topk_weight and neighbors is None and "neighbor_pairs" in self.kernels:
+            neighbors = self.kernels["neighbor_pairs"](
+                S, self.n_neighbors, pairs=pairs, exclude_self=columns is None
+            )
+        found = self._fused(
+            "similarity",
+            Y,
+            S,
+            topk_weight=self.topk_weight,
+            pairwise_weight=self.pairwise_weight,
+            neighbors=neighbors,
+            columns=columns,
+            pairs=pairs,
+        )
+        if found is None or total is None:
+            return found
+        return _added(found, _weighed(total, self.listwise_weight))
+
+
+def _weighed(found: tuple[float, Any] | None, weight: float) -> tuple[float, Any] | None:
+    """Return a value and gradient times a weight."""
+    if found is None or weight == 1.0:
+        return found
+    value, gradient = found
+    if isinstance(gradient, tuple):
+        return weight * value, tuple(weight * part for part in gradient)
+    return weight * value, weight * gradient
+
+
+def _added(one: tuple[float, Any], other: Any) -> tuple[float, Any]:
+    """Return the sums of two values and of their gradients."""
+    if isinstance(one[1], tuple):
+        return one[0] + other[0], tuple(a + b for a, b in zip(one[1], other[1], strict=True))
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _sum(terms: list[tuple[float, Slope]]) -> Slope:

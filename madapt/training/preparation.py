@@ -40,14 +40,15 @@ def prepare(
     ValueError
         If an MLP would be trained on rows whose squares come near an overflow.
     """
-    if not normalize and settings.hidden_dim is not None:
+    judged = data.judged
+    trains_mlp = len(judged) or not settings.is_rotation_learned
+    if not normalize and settings.hidden_dim is not None and trains_mlp:
         _refuse_overflow(data)
     X = unit_rows(data.documents) if normalize else data.documents
     if data.queries is None:
         return TrainingData(X, X), None
     Q = unit_rows(data.queries) if normalize else data.queries
     Q = Q.astype(X.dtype, copy=False)
-    judged = data.judged
     if center == "auto":
         center = _strength(X, Q, data, judged, settings)
     means = Center.of(X, Q, center)

@@ -15,7 +15,13 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.neighbors import top_k
 from madapt.training.comparison import Comparison, HeldOut
-from madapt.training.guard import is_no_worse, neighbor_overlap, query_ndcg
+from madapt.training.guard import (
+    NDCG_MARGIN,
+    OVERLAP_MARGIN,
+    is_no_worse,
+    neighbor_overlap,
+    query_ndcg,
+)
 from madapt.training.optimizers import nearest_orthogonal
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
@@ -150,6 +156,7 @@ def _stage_1(
             generator,
             held_out=held_out,
             report=report(f"stage 1, {k} dims"),
+            kernels=backend.kernels,
         )
         fit.losses, fit.interrupted = history.losses, history.interrupted
         candidate = _composed(start.P, learned, backend)
@@ -181,7 +188,7 @@ def _guarded_by_overlap(
         settings.dims,
         {"start": start.transform, "adaptor": candidate.transform},
     )
-    passes = is_no_worse(comparison.scores["start"], comparison.scores["adaptor"])
+    passes = is_no_worse(comparison.scores["start"], comparison.scores["adaptor"], OVERLAP_MARGIN)
     table = comparison.table("overlap@10", "adaptor" if passes else "start")
     return (candidate if passes else start), table
 
@@ -204,19 +211,27 @@ def _stage_2(
         backend.asarray(unit_rows(data.documents)),
         data.qrels,
     )
-    first = fit.adaptor.replace(P=None)
+    first, kernels = fit.adaptor.replace(P=None), backend.kernels
     if not first.has_mlp:
         first = initial_mlp(P.shape[0], settings, generator, judged.documents)
     max_iter = None
     if settings.guard:
-        result = cross_validate(judged, first, settings, generator, report=report("stage 2, cv"))
-        passes = is_no_worse(result.before, result.after)
+        result = cross_validate(
+            judged, first, settings, generator, report=report("stage 2, cv"), kernels=kernels
+        )
+        passes = is_no_worse(result.before, result.after, NDCG_MARGIN)
         fit.table = _supervised_table(fit.adaptor, data, settings, result, passes)
         if not passes:
             return
         max_iter = result.n_steps if settings.early_stopping else None
     learned, history = learn_from_queries(
-        judged, first, settings, generator, max_iter=max_iter, report=report("stage 2")
+        judged,
+        first,
+        settings,
+        generator,
+        max_iter=max_iter,
+        report=report("stage 2"),
+        kernels=kernels,
     )
     fit.adaptor = _composed(P, learned, backend)
     fit.losses = fit.losses + history.losses

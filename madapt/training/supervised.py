@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ N_HARD = 100
 #: Documents of a batch.
 BATCH_DOCUMENTS = 768
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
-WANTED_HELD_OUT, MOST_FOLDS = 100, 5
+WANTED_HELD_OUT, MOST_FOLDS = 100, 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def learn_from_queries(
     max_iter: int | None = None,
     check: Callable[[ResidualAdaptor], float] | None = None,
     report: Callable[[int, float], None] | None = None,
+    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
     """Train the MLP of an adaptor on judged queries.
 
@@ -101,6 +103,8 @@ def learn_from_queries(
         adaptor -> held-out loss.
     report : callable or None, default=None
         (steps done, loss) -> None.
+    kernels : mapping of str to callable, default={}
+        The backend's, for the losses.
     """
     stage = settings.supervised
     hard, _ = top_k(np.asarray(data.queries), np.asarray(data.documents), N_HARD)
@@ -109,7 +113,7 @@ def learn_from_queries(
         data.queries,
         data.documents,
         data.T,
-        _objective(settings),
+        replace(_objective(settings), kernels=kernels),
         sampler,
         generator,
         settings.ranking_weight,
@@ -140,11 +144,12 @@ def cross_validate(
     generator: np.random.Generator,
     *,
     report: Callable[[int, float], None] | None = None,
+    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> CrossValidation:
     """Train on some queries and measure on the others, fold by fold.
 
     With many queries one fold of `validation_fraction` is held out; with few there are up
-    to five folds, so that about a hundred queries, or all, are measured. Parameters as for
+    to three folds, so that about a hundred queries, or all, are measured. Parameters as for
     `learn_from_queries`.
     """
     n = data.qrels.shape[0]
@@ -160,7 +165,7 @@ def cross_validate(
             return -float(curve[-1].mean())
 
         _, history = learn_from_queries(
-            inside, adaptor, settings, generator, check=check, report=report
+            inside, adaptor, settings, generator, check=check, report=report, kernels=kernels
         )
         if history.interrupted:
             raise KeyboardInterrupt

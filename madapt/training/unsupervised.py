@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ def learn_from_documents(
     *,
     held_out: np.ndarray,
     report: Any = None,
+    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
     """Train an adaptor on the documents alone.
 
@@ -48,6 +51,8 @@ def learn_from_documents(
         Rows that are not trained on; the state with the lowest loss on them is kept.
     report : callable or None
         (steps done, loss) -> None.
+    kernels : mapping of str to callable, default={}
+        The backend's, for the losses.
 
     Returns
     -------
@@ -58,9 +63,9 @@ def learn_from_documents(
     training = np.setdiff1d(np.arange(U.shape[0]), held_out)
     xp = array_namespace(U)
     at = xp.asarray(training, device=device(U))
-    objective = _objective(settings, U.shape[1])
+    objective = replace(_objective(settings, U.shape[1]), kernels=kernels)
     check_batch = _check_batch(T, training, held_out, settings)
-    if settings.dim_weights == "relative":
+    if settings.dim_weights == "relative" and settings.is_rotation_learned:
         objective = _weighed(objective, DocumentTask(U, T, objective), adaptor, check_batch)
     task = DocumentTask(
         xp.take(U, at, axis=0),

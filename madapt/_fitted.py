@@ -1,0 +1,177 @@
+"""What a fitted adaptor does: transform, go back, and score itself."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from madapt._checks import check_dim, check_embeddings, check_one_of
+from madapt._fit_data import named_errors, native_numbers
+from madapt._output import PrefixTransformerMixin
+from madapt._rows import unit_rows
+from madapt.adaptor import ResidualAdaptor
+from madapt.exceptions import InvalidValueError
+from madapt.neighbors import top_k
+from madapt.training import N_OVERLAP, neighbor_overlap
+
+__all__ = ["FittedAdaptorMixin", "fingerprint"]
+
+
+class FittedAdaptorMixin(PrefixTransformerMixin):
+    """The methods that need nothing but `adaptor_`, `center_` and `dims_`."""
+
+    adaptor_: ResidualAdaptor
+    center_: np.ndarray | None
+    dims_: tuple[int, ...]
+    dim: int | None
+    normalize: bool
+
+    @property
+    def rotation_(self) -> np.ndarray:
+        """The learned rotation, shape (d, d), orthogonal; rows are components."""
+        return self.adaptor_.P.T
+
+    def transform(self, X: Any, dim: int | None = None, side: str = "document") -> Any:
+        """Return the first `dim` coordinates of the adapted rows; no others are computed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Embeddings of the model this was fitted on.
+        dim : int or None, default=None
+            In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
+        side : {"document", "query"}, default="document"
+            Which mean is taken away; without centring both are the same.
+
+        Returns
+        -------
+        ndarray of shape (n, dim), float32 or float64 as X
+            Rows of unit length with `normalize`; a zero row stays zero. A data frame where
+            `set_output` says so.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not fit, or dim or side is not one of the above.
+        """
+        check_is_fitted(self, "adaptor_")
+        check_one_of(side, "side", ("document", "query"))
+        d = self.n_features_in_
+        m = check_dim(self._n_features_out if dim is None else dim, d)
+        Z = self._adapted(self._rows(X), m, side)
+        return self._wrap(Z, X)
+
+    def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
+        """Go back from adapted rows to embeddings.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, m)
+            Adapted rows of any prefix length m in 1..d.
+        side : {"document", "query"}, default="document"
+            Which mean is given back; only exact for rows whose length was kept.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            At m = d the embedding itself, up to the length of its rows, which `normalize`
+            takes away; below, the least-squares embedding of that prefix.
+
+        Raises
+        ------
+        ValueError
+            If the adaptor has an MLP, which has no inverse, or m is above d.
+        """
+        check_is_fitted(self, "adaptor_")
+        check_one_of(side, "side", ("document", "query"))
+        if self.adaptor_.has_mlp:
+            raise InvalidValueError(
+                "inverse_transform needs an adaptor without an MLP (fit without labels, or with "
+                f"hidden_dim=None), got one with {self.adaptor_.W1.shape[1]} hidden units"
+            )
+        with named_errors(X, "X"):
+            Z = check_embeddings(native_numbers(X, "X"), "X")
+        m = Z.shape[1]
+        if m > self.n_features_in_:
+            raise InvalidValueError(f"X must have 1..{self.n_features_in_} columns, got {m}")
+        back = Z @ self.adaptor_.P[:, :m].T.astype(Z.dtype, copy=False)
+        return back if self.center_ is None else back + self._mean(side, Z.dtype)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean share of the 10 nearest neighbours that prefixes keep.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            At least two rows; each is compared with all others, time O(n^2 d).
+        y : ignored
+
+        Returns
+        -------
+        float
+            Between 0 and 1, higher is better: the overlap of each row's 10 nearest
+            neighbours in a prefix with those under the original vectors, mean over rows
+            and over `dims_` below d, or at `dim` alone where it is set.
+
+        Raises
+        ------
+        ValueError
+            If X does not fit or has fewer than two rows.
+        """
+        check_is_fitted(self, "adaptor_")
+        rows = self._rows(X)
+        if len(rows) < 2:
+            raise InvalidValueError(f"X must have at least 2 rows to score, got {len(rows)}")
+        d = self.n_features_in_
+        dims = [m for m in self.dims_ if m < d] or [d]
+        dims = dims if self.dim is None else [check_dim(self.dim, d)]
+        nearest, _ = top_k(rows, rows, N_OVERLAP, exclude_self=True)
+        Z = self._adapted(rows, dims[-1], "document")
+        overlap = neighbor_overlap(nearest, lambda m: (Z[:, :m], Z[:, :m]), dims, exclude_self=True)
+        return float(overlap.mean())
+
+    @property
+    def _n_features_out(self) -> int:
+        d = len(self.rotation_)  # missing until fit
+        return d if self.dim is None else self.dim
+
+    def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
+        """Return checked rows in C order, so that their order in memory changes no digit."""
+        with named_errors(X, "X"):
+            checked: np.ndarray = validate_data(
+                self,
+                native_numbers(X, "X"),
+                reset=reset,
+                dtype=[np.float32, np.float64],
+                order="C",
+            )
+        return checked
+
+    def _adapted(self, rows: np.ndarray, m: int, side: str) -> np.ndarray:
+        """Return m coordinates of checked rows."""
+        X = unit_rows(rows) if self.normalize else rows
+        if self.center_ is not None:
+            X = X - self._mean(side, X.dtype)
+        adaptor = self.adaptor_
+        if adaptor.P.dtype != X.dtype:
+            arrays = {name: a.astype(X.dtype) for name, a in adaptor.parameters.items()}
+            adaptor = adaptor.replace(**arrays)
+        Z = adaptor.transform(X, m)
+        return unit_rows(Z) if self.normalize else Z
+
+    def _mean(self, side: str, dtype: Any) -> np.ndarray:
+        return self.center_[1 if side == "query" else 0].astype(dtype, copy=False)
+
+
+def fingerprint(adaptor: ResidualAdaptor, center: np.ndarray | None, normalize: bool) -> str:
+    """Return 16 hexadecimal digits that change with anything `transform` depends on."""
+    digest = hashlib.sha256(f"madapt 1 {adaptor.activation} {normalize}".encode())
+    arrays = adaptor.parameters if center is None else adaptor.parameters | {"center": center}
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little_endian).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,198 @@
+"""The estimator's parameters, checked, and what every "auto" comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from madapt._activations import ACTIVATIONS
+from madapt._checks import (
+    check_dim,
+    check_dims,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_one_of,
+)
+from madapt.exceptions import InvalidTypeError, InvalidValueError
+from madapt.training.settings import Settings, StageSettings
+
+__all__ = ["PUBLISHED", "check_center", "settings_of"]
+
+#: Leading coordinates that the learned rotation turns: the first that the guard lets pass.
+ROTATION_DIMS = (256, 128, 64)
+#: The published settings, see `MatryoshkaAdaptor.from_paper`.
+PUBLISHED: dict[str, Any] = {
+    "rotation": "identity",
+    "hidden_dim": 512,
+    "init_scale": (0.58, 0.02),
+    "center": None,
+    "listwise_weight": 0.0,
+    "topk_weight": 1.0,
+    "pairwise_weight": 1.0,
+    "reconstruction_weight": 1.0,
+    "ranking_weight": 1.0,
+    "ranking_loss": "logistic",
+    "temperature": 1.0,
+    "batch_size": 128,
+    "support_size": None,
+    "dim_weights": None,
+    "max_iter": 5000,
+    "learning_rate": 1e-3,
+    "input_noise": 0.0,
+    "n_iter_no_change": 500,
+    "guard": False,
+}
+#: Documents each row of a batch is compared with.
+SUPPORT_SIZE = 4096
+#: Hidden units of the MLP.
+HIDDEN_DIM = 512
+
+
+def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Settings:
+    """Check the parameters of a `MatryoshkaAdaptor` and resolve each "auto".
+
+    Parameters
+    ----------
+    estimator : MatryoshkaAdaptor
+    d : int
+        Number of features.
+    n_judged : int
+        Number of queries with a positive; 0 without labels.
+    positives : float
+        Median number of positives of such a query.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the parameter, what was wanted and what came.
+    """
+    p = estimator.get_params(deep=False)
+    if p["dim"] is not None:
+        check_dim(p["dim"], d)
+    dims = check_dims(p["dims"], d)
+    learned = check_one_of(p["rotation"], "rotation", ("learned", "svd", "identity")) == "learned"
+    few = n_judged < 400
+    stage_1 = _stage(
+        p,
+        0,
+        max_iter=150,
+        learning_rate=1e-2 if learned else 1e-3,
+        batch_size=256,
+        temperature=0.05,
+    )
+    stage_2 = _stage(
+        p,
+        1,
+        max_iter=150 if few else 600,
+        learning_rate=2e-3,
+        batch_size=64,
+        temperature=0.05 if positives <= 2 else 0.1,
+    )
+    weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
+    _check_bool(p["normalize"], "normalize")
+    if not isinstance(p["verbose"], bool):
+        check_integer(p["verbose"], "verbose", low=0)
+    checked = {f"{w}_weight": check_number(p[f"{w}_weight"], f"{w}_weight", low=0) for w in weights}
+    return Settings(
+        dims=dims,
+        rotation=p["rotation"],
+        rotation_dims=_rotation_dims(p["rotation_dims"], dims, d),
+        hidden_dim=_hidden_dim(p["hidden_dim"], learned, n_judged),
+        activation=check_one_of(p["activation"], "activation", tuple(ACTIVATIONS)),
+        init_scale=_init_scale(p["init_scale"]),
+        **checked,
+        ranking_loss=check_one_of(p["ranking_loss"], "ranking_loss", ("softmax", "logistic")),
+        supervised_neighbor_temperature=0.1,
+        n_neighbors=check_integer(p["n_neighbors"], "n_neighbors", low=1),
+        support_size=_support_size(p["support_size"]),
+        dim_weights=_dim_weights(p["dim_weights"], dims),
+        input_noise=check_number(p["input_noise"], "input_noise", low=0),
+        early_stopping=_check_bool(p["early_stopping"], "early_stopping"),
+        validation_fraction=check_fraction(p["validation_fraction"], "validation_fraction"),
+        n_iter_no_change=check_integer(p["n_iter_no_change"], "n_iter_no_change", low=1),
+        guard=_check_bool(p["guard"], "guard"),
+        unsupervised=stage_1,
+        supervised=stage_2,
+    )
+
+
+def check_center(center: Any, has_queries: bool) -> float | str:
+    """Return the strength of centring, or "auto"; both sides need their own mean."""
+    if isinstance(center, str) and center == "auto":
+        return "auto"
+    if center is None or center is False:
+        return 0.0
+    if isinstance(center, str):
+        raise InvalidValueError(f'center must be "auto", None or a number in 0..1, got {center!r}')
+    strength = check_number(center, "center", low=0, high=1)
+    if strength and not has_queries:
+        raise InvalidValueError(f"center must be 0 without queries, got {center}")
+    return strength
+
+
+def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
+    values = {}
+    for name, default in auto.items():
+        value = p[name]
+        if isinstance(value, tuple | list):
+            if len(value) != 2:
+                raise InvalidValueError(f"{name} must be one value or a pair, got {value!r}")
+            value = value[stage]
+        if isinstance(value, str) and value == "auto":
+            value = default
+        if name in ("max_iter", "batch_size"):
+            values[name] = check_integer(value, name, low=0 if name == "max_iter" else 2)
+        else:
+            values[name] = check_number(value, name, low=0, open_low=True)
+    return StageSettings(**values)
+
+
+def _rotation_dims(value: Any, dims: tuple[int, ...], d: int) -> tuple[int, ...]:
+    """Return the leading dims to turn, in the order in which they are tried."""
+    if isinstance(value, str) and value == "auto":
+        tried = [k for k in ROTATION_DIMS if k < d and dims[0] < k]
+        return tuple(tried) if d > ROTATION_DIMS[0] and tried else (d, *tried)
+    return (d if value is None else check_integer(value, "rotation_dims", low=1, high=d),)
+
+
+def _dim_weights(value: Any, dims: tuple[int, ...]) -> tuple[float, ...] | str | None:
+    if value is None or (isinstance(value, str) and value == "relative"):
+        return value
+    if isinstance(value, str) or not np.iterable(value):
+        raise InvalidTypeError(
+            f'dim_weights must be "relative", None or {len(dims)} numbers, got {value!r}'
+        )
+    weights = tuple(check_number(weight, "dim_weights", low=0) for weight in value)
+    if len(weights) != len(dims) or not sum(weights):
+        raise InvalidValueError(
+            f"dim_weights must hold {len(dims)} numbers, one for each of dims, not all 0, "
+            f"got {value!r}"
+        )
+    return weights
+
+
+def _hidden_dim(value: Any, learned: bool, n_judged: int) -> int | None:
+    if isinstance(value, str) and value == "auto":
+        return HIDDEN_DIM if n_judged or not learned else None
+    return None if value is None else check_integer(value, "hidden_dim", low=1)
+
+
+def _init_scale(value: Any) -> tuple[float, float]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InvalidTypeError(f"init_scale must be a pair of numbers, got {value!r}")
+    first, last = (check_number(scale, "init_scale", low=0) for scale in value)
+    return first, last
+
+
+def _support_size(value: Any) -> int | None:
+    if isinstance(value, str) and value == "auto":
+        return SUPPORT_SIZE
+    return None if value is None else check_integer(value, "support_size", low=2)
+
+
+def _check_bool(value: Any, name: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidTypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
