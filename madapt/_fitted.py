@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from madapt._blocks import transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_one_of
 from madapt._fit_data import named_errors, native_numbers
 from madapt._output import PrefixTransformerMixin
-from madapt._rows import unit_rows
+from madapt._row_source import is_row_sliceable
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
@@ -34,35 +35,51 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
         """The learned rotation, shape (d, d), orthogonal; rows are components."""
         return self.adaptor_.P.T
 
-    def transform(self, X: Any, dim: int | None = None, side: str = "document") -> Any:
+    def transform(
+        self,
+        X: Any,
+        dim: int | None = None,
+        side: str = "document",
+        *,
+        out: np.ndarray | None = None,
+    ) -> Any:
         """Return the first `dim` coordinates of the adapted rows; no others are computed.
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
-            Embeddings of the model this was fitted on.
+        X : array-like or row-sliceable of shape (n, d)
+            Embeddings of the model this was fitted on. A memory map, a float16 array and
+            whatever has shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr,
+            h5py, Dask) is read block by block, never whole.
         dim : int or None, default=None
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
         side : {"document", "query"}, default="document"
             Which mean is taken away; without centring both are the same.
+        out : ndarray of shape (n, dim), float16, float32 or float64, or None, default=None
+            Where to write, a memory map for instance; None makes a new array.
 
         Returns
         -------
         ndarray of shape (n, dim), float32 or float64 as X
-            Rows of unit length with `normalize`; a zero row stays zero. A data frame where
-            `set_output` says so.
+            `out` where it is given. Rows of unit length with `normalize`; a zero row stays
+            zero. A data frame where `set_output` says so.
 
         Raises
         ------
         ValueError, TypeError
-            If X does not fit, or dim or side is not one of the above.
+            If X or out does not fit, or dim or side is not one of the above. A number in
+            a row-sliceable X that is not finite is found when its block is read.
         """
         check_is_fitted(self, "adaptor_")
         check_one_of(side, "side", ("document", "query"))
         d = self.n_features_in_
         m = check_dim(self._n_features_out if dim is None else dim, d)
-        Z = self._adapted(self._rows(X), m, side)
-        return self._wrap(Z, X)
+        if is_row_sliceable(X):
+            # Names and number of columns; the numbers are checked as they are read.
+            rows = validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            rows = self._rows(X)
+        return self._wrap(self._adapted(rows, m, side, out), X)
 
     def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
         """Go back from adapted rows to embeddings.
@@ -150,17 +167,12 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
             )
         return checked
 
-    def _adapted(self, rows: np.ndarray, m: int, side: str) -> np.ndarray:
-        """Return m coordinates of checked rows."""
-        X = unit_rows(rows) if self.normalize else rows
-        if self.center_ is not None:
-            X = X - self._mean(side, X.dtype)
-        adaptor = self.adaptor_
-        if adaptor.P.dtype != X.dtype:
-            arrays = {name: a.astype(X.dtype) for name, a in adaptor.parameters.items()}
-            adaptor = adaptor.replace(**arrays)
-        Z = adaptor.transform(X, m)
-        return unit_rows(Z) if self.normalize else Z
+    def _adapted(self, rows: Any, m: int, side: str, out: np.ndarray | None = None) -> np.ndarray:
+        """Return m coordinates of rows, block by block."""
+        mean = None if self.center_ is None else self._mean(side, self.center_.dtype)
+        return transform_blocks(
+            self.adaptor_, rows, m, mean=mean, normalize=self.normalize, out=out
+        )
 
     def _mean(self, side: str, dtype: Any) -> np.ndarray:
         return self.center_[1 if side == "query" else 0].astype(dtype, copy=False)

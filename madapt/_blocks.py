@@ -1,0 +1,271 @@
+"""Adapted prefixes of any number of rows, block by block, in bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madapt._activations import ACTIVATIONS
+from madapt._row_source import raise_not_finite, row_blocks, working_dtype
+from madapt._rows import unit_rows
+from madapt.adaptor import ResidualAdaptor
+from madapt.exceptions import InvalidTypeError, InvalidValueError
+
+__all__ = ["BLOCK_BYTES", "transform_blocks"]
+
+#: Working memory of a block: it stays in a core's cache or near it.
+BLOCK_BYTES = 4 * 2**20
+
+#: Squared lengths whose root and reciprocal are exact to rounding, and whose sum lost nothing to
+#: underflow or overflow. Rows beyond are rare and take the safe, slower way.
+_SAFE_SQUARES = (1e-26, 1e30)
+
+
+def transform_blocks(
+    adaptor: ResidualAdaptor,
+    X: Any,
+    m: int,
+    *,
+    mean: np.ndarray | None = None,
+    normalize: bool = True,
+    out: np.ndarray | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> np.ndarray:
+    """Return the first m adapted coordinates of rows that need not fit in memory.
+
+    Parameters
+    ----------
+    adaptor : ResidualAdaptor
+        Of NumPy arrays, for d columns.
+    X : row-sliceable of shape (n, d)
+        Real numbers, n at least 1: an ndarray, a memory map, or any object with `shape`,
+        `dtype` and slices of rows.
+    m : int
+        In 1..d.
+    mean : ndarray of shape (d,) or None, default=None
+        Taken from each row, after it got unit length with `normalize`.
+    normalize : bool, default=True
+        Whether rows get unit length on entry and on exit; a zero row stays zero.
+    out : ndarray of shape (n, m) or None, default=None
+        Where the result goes, often a memory map: writeable floats, apart from X. None
+        makes a new array.
+    block_bytes : int, default=4 MiB
+        Scratch for one block of rows; at least one row is taken.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+        `out`, or a new array of float64 for float64 rows, else of float32.
+
+    Raises
+    ------
+    InvalidTypeError
+        If `out` is not an ndarray.
+    InvalidValueError
+        If X is not finite, not 2-D, empty or not of d columns, or `out` does not fit. Blocks
+        before the one that is not finite have been written by then.
+
+    Notes
+    -----
+    With r_i = 1 / ||x_i|| and the mean c, u_i = (r_i x_i - c) P. Everything linear is one
+    product of X with [P[:, :m], P W1], and r and c P come in afterwards, on m + h columns
+    rather than d. Without mean and MLP r drops out of x_i P / ||x_i P|| altogether, and X is
+    read by nothing but that product. O(n d (m + h)) time; memory beside `out` is
+    `block_bytes`, 4 d (m + h) bytes of weights and what the activation needs for one block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from madapt._blocks import transform_blocks
+    >>> from madapt.adaptor import ResidualAdaptor
+    >>> quarter_turn = ResidualAdaptor(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+    >>> transform_blocks(quarter_turn, np.array([[3.0, -4.0]], np.float16), 2)
+    array([[0.8, 0.6]], dtype=float32)
+    """
+    n, d = _check_rows(X, adaptor)
+    dtype = working_dtype(X)
+    out = np.empty((n, m), dtype) if out is None else _check_out(out, (n, m), X)
+    fold = _Fold(adaptor, d, m, mean, normalize, dtype)
+    rows = min(n, max(1, block_bytes // (dtype.itemsize * (d + 2 * fold.width))))
+    scratch = np.empty((rows, fold.width), dtype)
+    # What overflows is found by its squared length, and done again with care or refused.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for start, block in row_blocks(X, rows, "X"):
+            fold.write(block, scratch[: len(block)], out[start : start + len(block)], start)
+    return out
+
+
+class _Fold:
+    """An adaptor, a mean and both normalisations as one product and what follows it.
+
+    Parameters
+    ----------
+    adaptor, d, m, mean, normalize
+        As in `transform_blocks`.
+    dtype : dtype
+        To work in.
+
+    Attributes
+    ----------
+    width : int
+        Columns of the product: m, and h more with an MLP.
+    """
+
+    def __init__(
+        self,
+        adaptor: ResidualAdaptor,
+        d: int,
+        m: int,
+        mean: np.ndarray | None,
+        normalize: bool,
+        dtype: np.dtype,
+    ) -> None:
+        arrays = {name: a.astype(dtype, copy=False) for name, a in adaptor.parameters.items()}
+        P, W1 = arrays.get("P"), arrays.get("W1")
+        self.m, self.normalize, self.activation = m, normalize, adaptor.activation
+        self.W2 = arrays["W2"][:, :m] if adaptor.has_mlp else None
+        self.weights = self._weights(P, W1, d, m)
+        self.width = m if self.weights is None else self.weights.shape[1]
+        self.shift = self._shift(arrays, mean, dtype)
+        # Whether the length of a row cancels, and whether every entry of X is in the product,
+        # so that one that is not finite shows there.
+        cancels = mean is None and not adaptor.has_mlp
+        self.measures_product = P is not None and (cancels or not normalize)
+        self.scales_rows = normalize and not cancels
+
+    @staticmethod
+    def _weights(P: Any, W1: Any, d: int, m: int) -> np.ndarray | None:
+        """Return [P[:, :m], P W1] or the part there is, None if that is the identity."""
+        if W1 is None:
+            return None if P is None else np.ascontiguousarray(P[:, :m])
+        skip, hidden = (np.eye(d, m, dtype=W1.dtype), W1) if P is None else (P[:, :m], P @ W1)
+        return np.hstack([skip, hidden])
+
+    def _shift(self, arrays: dict[str, Any], mean: Any, dtype: np.dtype) -> np.ndarray | None:
+        """Return what is added to the product, (width,): [b2, b1] - mean [P, P W1]."""
+        if mean is None and self.W2 is None:
+            return None
+        shift = np.zeros(self.width, dtype)
+        if self.W2 is not None:
+            shift[: self.m], shift[self.m :] = arrays["b2"][: self.m], arrays["b1"]
+        if mean is not None:
+            mean = mean.astype(dtype, copy=False)
+            shift -= mean[: self.m] if self.weights is None else mean @ self.weights
+        return shift
+
+    def write(self, X: np.ndarray, G: np.ndarray, out: np.ndarray, start: int) -> None:
+        """Adapt the rows of X into `out`, (b, m); G, (b, width), is scratch."""
+        squares = self._multiply(X, G)  # (b,)
+        special = _outside(squares)
+        if len(special):
+            _check_finite(X, special, start)
+            if self.normalize:
+                if X[special].any():  # zero rows alone are right as they are
+                    squares = self._multiply(_rescaled(X, special), G)
+                squares[squares == 0] = 1
+        if self.scales_rows:
+            G /= np.sqrt(squares)[:, None]
+        self._after_product(G)
+        Z = G[:, : self.m]
+        if self.normalize:
+            self._write_unit_rows(Z, out, squares if self.measures_product else _squares(Z))
+        else:
+            np.copyto(out, Z, casting="same_kind")
+
+    def _multiply(self, X: np.ndarray, G: np.ndarray) -> np.ndarray:
+        """Write the product to G and return squared lengths, of its rows or those of X."""
+        if self.weights is None:
+            G[:] = X[:, : self.m]
+        else:
+            np.matmul(X, self.weights, out=G)
+        return _squares(G if self.measures_product else X)
+
+    def _after_product(self, G: np.ndarray) -> None:
+        """Turn the product of unit rows into adapted rows, in its first m columns."""
+        if self.shift is not None:
+            G += self.shift
+        if self.W2 is None:
+            return
+        hidden = G[:, self.m :]
+        if self.activation == "relu":
+            np.maximum(hidden, 0, out=hidden)
+        else:
+            hidden, _ = ACTIVATIONS[self.activation](hidden)
+        G[:, : self.m] += hidden @ self.W2
+
+    @staticmethod
+    def _write_unit_rows(Z: np.ndarray, out: np.ndarray, squares: np.ndarray) -> None:
+        """Write rows of Z at unit length; `squares` are its squared lengths, or 1 for 0."""
+        special = _outside(squares)
+        if len(special):
+            Z[special] = unit_rows(Z[special])
+            squares[special] = 1
+        np.multiply(Z, (1 / np.sqrt(squares))[:, None], out=out, casting="same_kind")
+
+
+def _outside(squares: np.ndarray) -> np.ndarray:
+    """Return the rows whose squared length is not safe, NaN among them."""
+    low, high = _SAFE_SQUARES
+    if squares.min() >= low and squares.max() <= high:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(~((squares >= low) & (squares <= high)))
+
+
+def _rescaled(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return X with some rows brought near length 1 by powers of two, which change no digit.
+
+    The other rows stay in it: a product of another shape might round differently.
+    """
+    X = X.copy()
+    _, exponents = np.frexp(np.abs(X[rows]).max(axis=1, keepdims=True))
+    X[rows] = np.ldexp(X[rows], -exponents)
+    return X
+
+
+def _squares(X: np.ndarray) -> np.ndarray:
+    """Return the squared length of each row, (n,)."""
+    return np.einsum("ij,ij->i", X, X)
+
+
+def _check_finite(X: np.ndarray, rows: np.ndarray, start: int) -> None:
+    bad = rows[~np.isfinite(X[rows]).all(axis=1)]
+    if len(bad):
+        raise_not_finite(X[bad[:1]], start + int(bad[0]), "X")
+
+
+def _check_rows(X: Any, adaptor: ResidualAdaptor) -> tuple[int, int]:
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise InvalidValueError(f"X must be 2-D and not empty, got shape {tuple(X.shape)}")
+    n, d = (int(size) for size in X.shape)
+    first = next(iter(adaptor.parameters.values()), None)
+    if first is not None and first.shape[0] != d:
+        raise InvalidValueError(f"X must have {first.shape[0]} columns, got shape {(n, d)}")
+    return n, d
+
+
+def _check_out(out: Any, shape: tuple[int, int], X: Any) -> np.ndarray:
+    if not isinstance(out, np.ndarray):
+        raise InvalidTypeError(f"out must be an ndarray or a memory map, got {type(out).__name__}")
+    if out.shape != shape:
+        raise InvalidValueError(f"out must have shape {shape}, got {out.shape}")
+    if out.dtype.kind != "f" or out.dtype.itemsize > 8:
+        raise InvalidValueError(f"out must be float16, float32 or float64, got dtype {out.dtype}")
+    if not out.flags.writeable:
+        raise InvalidValueError("out must be writeable, got a read-only array")
+    if _file_of(out) is not None and _file_of(out) == _file_of(X):
+        raise InvalidValueError(f"out must be another file than X, got {_file_of(out)} for both")
+    if isinstance(X, np.ndarray) and np.may_share_memory(out, X):
+        raise InvalidValueError("out must lie apart from X in memory, got arrays that overlap")
+    return out
+
+
+def _file_of(X: Any) -> Path | None:
+    """Return the file that X is mapped from, None for memory and what does not tell."""
+    while X is not None:
+        name = getattr(X, "filename", None)
+        if isinstance(name, str | Path):
+            return Path(name).resolve()
+        X = getattr(X, "base", None) if isinstance(X, np.ndarray) else None
+    return None
