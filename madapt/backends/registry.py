@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 
 from madapt.backends.base import Backend
 from madapt.backends.numpy import NumpyBackend
@@ -12,9 +13,18 @@ from madapt.exceptions import InvalidTypeError, InvalidValueError
 __all__ = ["available", "get_backend", "register"]
 
 _GROUP = "madapt.backends"
-_makers: dict[str, Callable[[], Backend]] = {"numpy": NumpyBackend}
+
+
+def _numba() -> Backend:
+    """Import Numba only when somebody wants it."""
+    from madapt.backends.numba import NumbaBackend
+
+    return NumbaBackend()
+
+
+_makers: dict[str, Callable[[], Backend]] = {"numba": _numba, "numpy": NumpyBackend}
 #: Tried in this order by "auto".
-_preferred = ("numpy",)
+_preferred = ("numba", "numpy")
 
 
 def register(name: str, maker: Callable[[], Backend]) -> None:
@@ -96,5 +106,9 @@ def _all_makers() -> dict[str, Callable[[], Backend]]:
     """Return registered makers and those of entry points, loaded only when made."""
     makers = dict(_makers)
     for entry in entry_points(group=_GROUP):
-        makers.setdefault(entry.name, lambda entry=entry: entry.load()())
+        makers.setdefault(entry.name, partial(_load, entry))
     return makers
+
+
+def _load(entry: EntryPoint) -> Backend:
+    return entry.load()()

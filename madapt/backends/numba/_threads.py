@@ -1,0 +1,74 @@
+"""Threads: each takes whole tiles, products included, while BLAS stays on one thread.
+
+Many small products that BLAS splits among its threads wait for each other; tiles do not.
+Numba's own parallel loops would compile several times as long, fight with BLAS for the
+cores, and must not be entered from two threads at once. Here as many threads work as BLAS
+had, so `threadpoolctl.threadpool_limits` and OPENBLAS_NUM_THREADS hold for the kernels, too.
+Which thread takes which tile depends on their number alone: so do the bits of every sum.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["in_parallel", "one_blas_thread"]
+
+_lock = threading.Lock()
+#: How many kernels run at this moment, and how many threads each BLAS library had before.
+_running = 0
+_before: list[int] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Hold BLAS to one thread, for the whole process; yield how many it had."""
+    global _running, _before
+    libraries = _blas()
+    with _lock:
+        if not _running:
+            _before = [library.num_threads for library in libraries]
+            for library, count in zip(libraries, _before, strict=True):
+                if count != 1:
+                    library.set_num_threads(1)
+        _running += 1
+        n_threads = max(1, min(_before, default=1))
+    try:
+        yield n_threads
+    finally:
+        with _lock:
+            _running -= 1
+            if not _running:
+                for library, count in zip(libraries, _before, strict=True):
+                    if count != 1:
+                        library.set_num_threads(count)
+
+
+def in_parallel(work: Callable[[int], None], n_parts: int) -> None:
+    """Call work(part) for each part of range(n_parts), the first in this thread."""
+    others = [_pool(os.getpid()).submit(work, part) for part in range(1, n_parts)]
+    try:
+        work(0)
+    finally:
+        wait(others)  # they write to our memory, whatever happened here
+    for other in others:
+        other.result()
+
+
+@cache
+def _blas() -> list[Any]:
+    """Return threadpoolctl's handles of the BLAS libraries that are loaded."""
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Return the pool of a process; a forked child must not use its parent's."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=f"madapt-{process}")
