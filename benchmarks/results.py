@@ -51,7 +51,7 @@ def without_labels(data: Any, seeds: range, queries: Any = None, **parameters: A
     dims = DIMS[data.corpus.shape[1]]
     curves, seconds, lossless = [], [], 0.0
     for seed in seeds:
-        adaptor = MatryoshkaAdaptor(backend="numpy", random_state=seed, **parameters)
+        adaptor = MatryoshkaAdaptor(random_state=seed, **parameters)
         seconds.append(timed_fit(adaptor, data.corpus, queries=queries))
         curves.append(curve({"it": adaptor}, data, dims)["it"])
         if queries is None:
@@ -106,9 +106,11 @@ def collection(folder: Path, vectors: str, seeds: range) -> dict[str, Any]:
     result = {"dims": dims, "curves": curve(baselines, data, dims)}
     result["seconds"] = {}
     for label, parameters in paper_variants(data.corpus.shape[1]).items():
-        paper = MatryoshkaAdaptor.from_paper(random_state=0, backend="numpy", **parameters)
+        paper = MatryoshkaAdaptor.from_paper(random_state=0, **parameters)
         result["seconds"][label] = timed_fit(paper, data.corpus)
         result["curves"][label] = curve({"it": paper}, data, dims)["it"]
+    reference = MatryoshkaAdaptor(random_state=0, backend="numpy")
+    result["seconds"]["madapt, NumPy backend"] = timed_fit(reference, data.corpus)
     run = without_labels(data, seeds)
     result["curves"]["madapt"] = run["mean"]
     result["madapt"] = run
@@ -150,21 +152,23 @@ def with_labels(folder: Path, vectors: str, seeds: range) -> dict[str, Any]:
     draws = [np.random.default_rng(seed).permutation(everything)[:50] for seed in seeds]
     add(
         "madapt, 50 queries, not centred",
-        [MatryoshkaAdaptor(backend="numpy", random_state=s, center=None) for s in seeds],
+        [MatryoshkaAdaptor(random_state=s, center=None) for s in seeds],
         draws,
     )
     add(
         "madapt, 50 queries",
-        [MatryoshkaAdaptor(backend="numpy", random_state=s) for s in seeds],
+        [MatryoshkaAdaptor(random_state=s) for s in seeds],
         draws,
     )
+    reference = [MatryoshkaAdaptor(random_state=0, backend="numpy")]
+    add("madapt, all queries, NumPy backend", reference, [everything])
     add(
         "madapt, all queries",
-        [MatryoshkaAdaptor(backend="numpy", random_state=s) for s in seeds],
+        [MatryoshkaAdaptor(random_state=s) for s in seeds],
         [everything] * len(seeds),
     )
     for label, parameters in paper_variants(test.corpus.shape[1]).items():
-        paper = MatryoshkaAdaptor.from_paper(random_state=0, backend="numpy", **parameters)
+        paper = MatryoshkaAdaptor.from_paper(random_state=0, **parameters)
         add(f"{label}, all queries", [paper], [everything])
     return result
 

@@ -9,8 +9,8 @@ COMMAND = "python benchmarks/results.py --data ../shared/data"
 
 _INTRODUCTION = """\
 nDCG@10 (trec_eval's: linear gain, ideal over all judged documents) on test judgments, written by
-`{command}` on: {machine}. madapt rows are means of {seeds} seeds, all with the default parameters
-and the NumPy backend. The SciFact, NFCorpus and CISI vectors and judgments are for evaluation only
+`{command}` on: {machine}. madapt rows are means of {seeds} seeds, all with the default
+parameters. The SciFact, NFCorpus and CISI vectors and judgments are for evaluation only
 and not part of the package. *frozen* is the whole vector at every dim. The mean of the queries
 comes from queries that are not scored: the train queries, or, where a collection has none, each
 half of the queries for the other half. The paper's reconstruction loss is a sum over coordinates;

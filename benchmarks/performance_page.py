@@ -1,0 +1,81 @@
+"""Write docs/performance.md from the figures under benchmarks/results.
+
+python benchmarks/performance_page.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Write the page."""
+    loss, transform = (
+        json.loads((HERE / "results" / f"{name}.json").read_text())
+        for name in ("loss", "transform")
+    )
+    lines = ["# Performance", "", *_loss(loss), *_transform(transform)]
+    (HERE.parent / "docs" / "performance.md").write_text("\n".join(lines))
+
+
+def _loss(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "## One loss with its gradient",
+        "",
+        f"`python benchmarks/loss.py --threads 1` on {_machine(found['machine'])}; median (min ..",
+        "max) of the ratios of interleaved rounds. *Products* are two sgemm calls of 2 B n d",
+        "operations, the least a loss over B rows and n columns needs; PyTorch is eager, with",
+        "automatic differentiation. Figures below 1 in the last column, and above 2 in the first,",
+        "stand as they came. The machine was not idle, and there is no figure for two threads.",
+        "",
+        "| case | kernel / products | PyTorch / kernel |",
+        "| --- | --- | --- |",
+    ]
+    for name, row in found["threads"]["1"]["cases"].items():
+        cells = (_spread(row[key]) for key in ("kernel / products", "torch / kernel"))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    first, cached = (found["loading"][key]["kernels"] for key in ("first", "from the cache"))
+    return [
+        *lines,
+        "",
+        f"Compiling all kernels takes {first:.1f} s, once; loading them from the cache "
+        f"{cached:.2f} s.",
+        "",
+    ]
+
+
+def _transform(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Transforming a file",
+        "",
+        f"`python benchmarks/transform.py`: {found['rows']:,} x {found['columns']} float16 in a",
+        f"memory map to {found['dims']} dims, float32, in another. Throughput of madapt over that",
+        "of a loop that casts a block and multiplies, with NumPy's cast and with madapt's own:",
+        "",
+        "| threads | rival | ratio |",
+        "| --- | --- | --- |",
+    ]
+    for threads in ("threads 1", "threads 2"):
+        rivals = found[threads]["throughput of madapt / of the rival"]
+        for rival, ratio in rivals.items():
+            spread = _spread([ratio[key] for key in ("min", "median", "max")])
+            lines.append(f"| {threads.split()[1]} | {rival} | {spread} |")
+    peak = found["RssAnon, MiB"]["peak above the interpreter"]
+    return [*lines, "", f"Peak anonymous memory: {peak:.0f} MiB above the interpreter's.", ""]
+
+
+def _spread(values: list[float]) -> str:
+    low, middle, high = values
+    return f"{middle:.2f} ({low:.2f} .. {high:.2f})"
+
+
+def _machine(found: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in found.items() if name != "madapt")
+
+
+if __name__ == "__main__":
+    main()
