@@ -6,6 +6,7 @@ python benchmarks/performance_page.py
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ def _loss(found: dict[str, Any]) -> list[str]:
     lines = [
         "## One loss with its gradient",
         "",
-        f"`python benchmarks/loss.py --threads 1` on {_machine(found['machine'])}; median (min ..",
-        "max) of the ratios of interleaved rounds. *Products* are two sgemm calls of 2 B n d",
-        "operations, the least a loss over B rows and n columns needs; PyTorch is eager, with",
-        "automatic differentiation. Figures below 1 in the last column, and above 2 in the first,",
-        "stand as they came. The machine was not idle, and there is no figure for two threads.",
+        *textwrap.wrap(
+            f"`python benchmarks/loss.py --threads 1` on {_machine(found['machine'])}; median (min "
+            ".. max) of the ratios of interleaved rounds. *Products* are two sgemm calls of 2 B n d"
+            " operations, the least a loss over B rows and n columns needs; PyTorch is eager, with "
+            "automatic differentiation. The machine was not idle; two threads were not measured.",
+            100,
+        ),
         "",
         "| case | kernel / products | PyTorch / kernel |",
         "| --- | --- | --- |",
@@ -52,9 +55,12 @@ def _transform(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Transforming a file",
         "",
-        f"`python benchmarks/transform.py`: {found['rows']:,} x {found['columns']} float16 in a",
-        f"memory map to {found['dims']} dims, float32, in another. Throughput of madapt over that",
-        "of a loop that casts a block and multiplies, with NumPy's cast and with madapt's own:",
+        *textwrap.wrap(
+            f"`python benchmarks/transform.py`: {found['rows']:,} x {found['columns']} float16 in a"
+            f" memory map to {found['dims']} dims, float32, in another. Throughput of madapt over "
+            "that of a loop that casts a block and multiplies, with NumPy's cast and madapt's.",
+            100,
+        ),
         "",
         "| threads | rival | ratio |",
         "| --- | --- | --- |",
