@@ -15,12 +15,33 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> None:
     """Write the page."""
-    loss, transform = (
+    fit, loss, transform = (
         json.loads((HERE / "results" / f"{name}.json").read_text())
-        for name in ("loss", "transform")
+        for name in ("fit", "loss", "transform")
     )
-    lines = ["# Performance", "", *_loss(loss), *_transform(transform)]
+    lines = ["# Performance", "", *_fit(fit), *_loss(loss), *_transform(transform)]
     (HERE.parent / "docs" / "performance.md").write_text("\n".join(lines))
+
+
+def _fit(found: dict[str, Any]) -> list[str]:
+    n, d = found["shape"]
+    lines = [
+        "## A whole fit",
+        "",
+        *textwrap.wrap(
+            "`python benchmarks/fit.py --data ../shared/data`: default fits on SciFact, "
+            f"{n:,} x {d}, without labels and with {found['judged queries']} judged queries, "
+            f"cross-validation and guard included, on {_machine(found['machine'])}.",
+            100,
+        ),
+        "",
+        "| fit | backend | seconds, each round |",
+        "| --- | --- | --- |",
+    ]
+    for kind, backends in found["seconds"].items():
+        for backend, seconds in backends.items():
+            lines.append(f"| {kind} | {backend} | {', '.join(f'{s:.1f}' for s in seconds)} |")
+    return [*lines, ""]
 
 
 def _loss(found: dict[str, Any]) -> list[str]:
