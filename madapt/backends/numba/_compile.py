@@ -33,8 +33,13 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile as a part of the kernels that call it."""
-    return numba.njit(fastmath=_FAST, nogil=True, error_model="numpy")(function)
+    """Compile as a part of the kernels that call it.
+
+    Forced: a call that is left standing may run another copy of the function, compiled in
+    another surrounding, in a process that compiles than in one that loads from the cache,
+    and the last digits would differ.
+    """
+    return numba.njit(fastmath=_FAST, nogil=True, error_model="numpy", forceinline=True)(function)
 
 
 @inlined
@@ -80,7 +85,7 @@ _C5 = np.float32(0.0001535336180931695)
 
 
 # No "reassoc" here: it would make y + _ROUND - _ROUND into y.
-@numba.njit(fastmath={"contract"}, nogil=True, error_model="numpy")
+@numba.njit(fastmath={"contract"}, nogil=True, error_model="numpy", forceinline=True)
 def power_of_two(y):
     """2^y in float32, y held within -126..127; relative error below 1.5e-7.
 
