@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["FEWEST_QUERIES", "STRENGTH", "Center", "strength_from_labels"]
 
-#: Strength without labels: own-mean centring with half the mean raised nDCG@10 on average
-#: on every collection it was tried on, with queries that the mean did not come from.
+#: Strength without labels. Half of the mean gains much where centring helps and costs little
+#: where it does not; docs/results.md has both kinds of collection.
 STRENGTH = 0.5
 #: Fewer queries do not tell their mean well enough.
 FEWEST_QUERIES = 20
