@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 
 from madapt import MatryoshkaAdaptor
 from madapt.baselines import PCAReducer, SVDRotation
+from madapt.training import stages
 
 N, D, N_QUERIES = 200, 24, 40
 
@@ -99,10 +100,19 @@ def adversarial(seed=3):
 def test_the_guard_rejects_what_random_judgments_teach(normalize):
     model = fitted(queries=Q, qrels=adversarial(), center=None, normalize=normalize)
     alone = fitted(normalize=normalize, hidden_dim=None)
-    assert model.validation_scores_["kept"] == ["adaptor"] * 3
+    assert model.validation_scores_["kept"] == alone.validation_scores_["kept"]
     assert not model.adaptor_.has_mlp
     assert model.fingerprint_ == alone.fingerprint_
     assert_array_equal(model.transform(X, dim=5), alone.transform(X, dim=5))
+
+
+def test_where_both_stages_are_rejected_the_start_is_what_was_kept(monkeypatch):
+    monkeypatch.setattr(stages, "is_no_worse", lambda start, candidate, margin: False)
+    model = fitted(queries=Q, qrels=R, center=None)
+    assert model.validation_scores_["metric"] == ["ndcg@10"] * 3
+    assert model.validation_scores_["kept"] == ["start"] * 3
+    assert model.validation_scores_["adaptor"] == model.validation_scores_["start"]
+    assert_array_equal(model.rotation_, SVDRotation().fit(X).rotation_)
 
 
 def test_without_a_guard_it_learns_even_from_random_judgments():

@@ -69,6 +69,8 @@ class TrainingData:
 class Fit:
     """What training leaves behind, in NumPy."""
 
+    #: The adaptor before any training.
+    start: ResidualAdaptor
     #: The adaptor that was kept.
     adaptor: ResidualAdaptor
     #: Loss of each step of the final runs, stage 1 then stage 2.
@@ -106,7 +108,8 @@ def fit_adaptor(
         start, it is passed on.
     """
     P = _start(data.documents, settings.rotation)
-    fit = Fit(ResidualAdaptor(P, activation=settings.activation))
+    start = ResidualAdaptor(P, activation=settings.activation)
+    fit = Fit(start, start)
     try:
         _stage_1(fit, data, settings, generator, backend, report)
         if data.qrels is not None and settings.hidden_dim is not None and not fit.interrupted:
@@ -136,7 +139,7 @@ def _stage_1(
     A rotation of fewer leading coordinates changes less: where one fails, the next
     smaller one is tried.
     """
-    X, start = data.documents, fit.adaptor
+    X, start = data.documents, fit.start
     held_out = _held_out(len(X), settings, generator)
     if not _has_work(settings) or len(X) - len(held_out) < 2:
         return
@@ -220,7 +223,7 @@ def _stage_2(
             judged, first, settings, generator, report=report("stage 2, cv"), kernels=kernels
         )
         passes = is_no_worse(result.before, result.after, NDCG_MARGIN)
-        fit.table = _supervised_table(fit.adaptor, data, settings, result, passes)
+        fit.table = _supervised_table(fit, data, settings, result, passes)
         if not passes:
             return
         max_iter = result.n_steps if settings.early_stopping else None
@@ -239,7 +242,7 @@ def _stage_2(
 
 
 def _supervised_table(
-    stage_1: ResidualAdaptor,
+    fit: Fit,
     data: TrainingData,
     settings: Settings,
     result: CrossValidation,
@@ -247,7 +250,7 @@ def _supervised_table(
 ) -> dict[str, list[Any]]:
     """Return the scores of the queries that were held out."""
     qrels = data.qrels[result.held_out]
-    start = ResidualAdaptor(_start(data.documents, settings.rotation))
+    stage_1 = "start" if fit.adaptor is fit.start else "adaptor"
     comparison = Comparison.of(
         lambda prefixes: query_ndcg(qrels, prefixes, settings.dims),
         HeldOut(
@@ -257,10 +260,10 @@ def _supervised_table(
             data.frozen_documents,
         ),
         settings.dims,
-        {"start": start.transform, "adaptor": stage_1.transform},
+        {"start": fit.start.transform, "adaptor": fit.adaptor.transform},
     )
     comparison.scores["supervised"] = result.after
-    return comparison.table("ndcg@10", "supervised" if passes else "adaptor")
+    return comparison.table("ndcg@10", "supervised" if passes else stage_1)
 
 
 def _held_out(n: int, settings: Settings, generator: np.random.Generator) -> np.ndarray:
