@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,13 @@ from madapt._checks import check_integer, check_one_of
 from madapt._duplicates import EqualRows, equal_rows
 from madapt._rows import unit_rows
 from madapt._selection import merge_largest
+from madapt.backends import get_backend
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 __all__ = ["top_k"]
+
+#: Operations of a search for which a backend is imported: some hundredths of a second.
+WORTH_A_KERNEL = 4e9
 
 _METRICS = ("cosine", "dot", "euclidean")
 
@@ -99,6 +103,10 @@ def top_k(
     k, wanted = min(k + bool(exclude_self), n), min(k, n - bool(exclude_self))
     equal = equal_rows(corpus)
     search = _Search(corpus, k, metric, dtype, equal, n_queries, max_bytes)
+    if exclude_self and queries is corpus and equal is None:
+        found = search.others(wanted)
+        if found is not None:
+            return found
     indices = np.empty((n_queries, wanted), np.int64)
     similarities = np.empty((n_queries, wanted), dtype)
     for start in range(0, n_queries, search.rows):
@@ -146,6 +154,7 @@ class _Search:
         n, d = corpus.shape
         self.corpus, self.k, self.metric, self.dtype = corpus, k, metric, dtype
         self.repeats = None if equal is None else equal.repeats
+        self.max_bytes = max_bytes
         self.working = np.dtype(np.float64 if metric == "euclidean" else dtype)
         width = (d + 1) * self.working.itemsize
         whole = n * width
@@ -157,13 +166,17 @@ class _Search:
         self.prepared: np.ndarray | None = None
         if keep and self.rows < n_queries:
             self.prepared = np.concatenate([block for _, block in self._blocks()])
-        self.tile = np.empty(self.rows * self.columns, self.working)
-        self.passed = np.empty(self.rows * self.columns, bool)
+        self.kernels = _kernels(2.0 * n_queries * n * d, self.working, max_bytes)
+        self.room: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return indices (b, k), -1 where there are fewer than k, and similarities (b, k)."""
         Q = _prepare(queries, "queries", self.metric, self.working)
         b = Q.shape[0]
+        if "nearest" in self.kernels:
+            found = self.kernels["nearest"](Q, self._blocks(), self.k, self.repeats)
+            if found is not None:
+                return found
         if self.metric == "euclidean":
             squares = np.einsum("ij,ij->i", Q, Q)[:, None]  # (b, 1)
             Q = np.hstack([Q, np.ones((b, 1))])
@@ -171,15 +184,31 @@ class _Search:
         values = np.full((b, self.k), -np.inf, self.working)
         for start, block in self._blocks():
             c = block.shape[0]
-            S = self.tile[: b * c].reshape(b, c)
+            tile, passed = self._room()
+            S, passed = tile[: b * c].reshape(b, c), passed[: b * c].reshape(b, c)
             np.matmul(Q, block.T, out=S)
             if self.repeats is not None:
                 S[:, self.repeats[start : start + c]] = -np.inf
-            passed = self.passed[: b * c].reshape(b, c)
             indices, values = merge_largest(S, start, indices, values, passed)
         if self.metric == "euclidean":
             values = -np.sqrt(np.maximum(squares - values, 0))
         return indices, values.astype(self.dtype, copy=False)
+
+    def others(self, k: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the k best other rows of each row of the corpus; None: search as usual."""
+        n, d = self.corpus.shape
+        if "nearest_others" not in self.kernels or 8 * n * d > self.max_bytes:
+            return None
+        if self.prepared is None:
+            self.prepared = np.concatenate([block for _, block in self._blocks()])
+        return self.kernels["nearest_others"](self.prepared, k)
+
+    def _room(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return memory for a tile of similarities and for what passes of it, always the same."""
+        if self.room is None:
+            size = self.rows * self.columns
+            self.room = np.empty(size, self.working), np.empty(size, bool)
+        return self.room
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield where a block of the corpus starts, and its rows ready for the product."""
@@ -193,6 +222,15 @@ class _Search:
                 # With a 1 after the query: 2 q c - |c|^2 = |q|^2 - |q - c|^2.
                 C = np.hstack([2 * C, -np.einsum("ij,ij->i", C, C)[:, None]])
             yield start, C
+
+
+def _kernels(
+    n_operations: float, dtype: np.dtype, max_bytes: int
+) -> Mapping[str, Callable[..., Any]]:
+    """Return the best backend's kernels where they are worth their import and their room."""
+    if n_operations < WORTH_A_KERNEL or dtype != np.float32 or max_bytes < 2**24:
+        return {}
+    return get_backend().kernels
 
 
 def _without(

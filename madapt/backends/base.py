@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -37,7 +38,14 @@ class Backend:
     - ``"graded_listwise"``: those of `madapt.losses.graded_listwise_loss`;
     - ``"ranking"``: those of `madapt.losses.ranking_loss`;
     - ``"neighbor_pairs"``: (S, k, *, pairs, exclude_self), as `madapt.losses.neighbor_pairs`
-      among the pairs that count.
+      among the pairs that count;
+    - ``"residual"``: (X, P, W1, b1, W2, b2, activation), the forward pass of
+      `madapt.adaptor.ResidualAdaptor`; returns Y, U and the backward pass;
+    - ``"adam_direction"``: (gradient, mean, square, betas, epsilon, steps), the direction of
+      `madapt.training.optimizers.Adam`; the two moments are changed in place;
+    - ``"product"``: (A, B), their matrix product;
+    - ``"nearest"``: (Q, blocks, k, repeats) and ``"nearest_others"``: (X, k), the rows with the
+      k largest inner products, for `madapt.neighbors.top_k`.
 
     In the square form, where rows are compared with themselves, S is symmetric.
     """
@@ -49,6 +57,10 @@ class Backend:
     def kernels(self) -> Mapping[str, Callable[..., Any]]:
         """The kernels there are, by name; none here."""
         return MappingProxyType({})
+
+    def training(self) -> AbstractContextManager[Any]:
+        """Return a context in which training steps run; of no effect here."""
+        return nullcontext()
 
     def asarray(self, X: Any) -> Any:
         """Return a NumPy array as one of this backend's, same shape and dtype."""

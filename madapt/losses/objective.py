@@ -112,6 +112,11 @@ class Objective:
             slope = ranking_slope(grades, temperature)
         return through_prefixes(Q, self.dims, slope, columns=D, weights=self.weights)
 
+    def product(self, A: Any, B: Any) -> Any:
+        """Return A B, from the backend's kernel where there is one."""
+        found = self.kernels["product"](A, B) if "product" in self.kernels else None
+        return A @ B if found is None else found
+
     def _fused(self, name: str, *arrays: Any, **options: Any) -> tuple[float, Any] | None:
         """Return what a kernel says, or None where there is none for the case."""
         if name not in self.kernels:

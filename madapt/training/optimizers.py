@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -22,6 +24,8 @@ class Adam:
     ----------
     beta1, beta2, epsilon : float
         As published.
+    kernels : mapping of str to callable, default={}
+        A backend's; "adam_direction" does the same in one pass.
 
     Notes
     -----
@@ -33,8 +37,16 @@ class Adam:
     Kingma, Ba: "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
     """
 
-    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+    def __init__(
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    ) -> None:
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.kernels = kernels
         self.mean: Any = 0.0
         self.square: Any = 0.0
         self.steps = 0
@@ -42,14 +54,30 @@ class Adam:
     def direction(self, gradient: Any) -> Any:
         """Return m / (sqrt(v) + epsilon), bias-corrected, in the gradient's shape."""
         xp = array_namespace(gradient)
+        self.steps += 1
+        found = self._fused(gradient)
+        if found is not None:
+            return found
         largest = 0.25 * float(xp.finfo(gradient.dtype).max) ** 0.5
         gradient = xp.clip(gradient, -largest, largest)
-        self.steps += 1
         self.mean = self.beta1 * self.mean + (1.0 - self.beta1) * gradient
         self.square = self.beta2 * self.square + (1.0 - self.beta2) * (gradient * gradient)
         mean = self.mean / (1.0 - self.beta1**self.steps)
         square = self.square / (1.0 - self.beta2**self.steps)
         return mean / (xp.sqrt(square) + self.epsilon)
+
+    def _fused(self, gradient: Any) -> Any:
+        """Return what the kernel says, or None where there is none for the case."""
+        if "adam_direction" not in self.kernels:
+            return None
+        if self.steps == 1:
+            xp = array_namespace(gradient)
+            self.mean = xp.zeros(gradient.shape, dtype=gradient.dtype)
+            self.square = xp.zeros(gradient.shape, dtype=gradient.dtype)
+        betas = (self.beta1, self.beta2)
+        return self.kernels["adam_direction"](
+            gradient, self.mean, self.square, betas, self.epsilon, self.steps
+        )
 
     def step(self, parameter: Any, gradient: Any, learning_rate: float) -> Any:
         """Return the parameter after one step."""
@@ -78,8 +106,8 @@ class OrthogonalAdam:
     #: Longest step in spectral norm; the expansion of the exponential is good to 1e-2 there.
     longest = 0.3
 
-    def __init__(self) -> None:
-        self.adam = Adam()
+    def __init__(self, *, kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({})) -> None:
+        self.adam = Adam(kernels=kernels)
 
     def step(self, P: Any, gradient: Any, learning_rate: float) -> Any:
         """Return the orthogonal matrix P, shape (k, k), after one step."""

@@ -138,7 +138,7 @@ class QuerySampler:
         chosen = [self._judged(i) for i in queries]
         columns = self.generator.random((len(queries), self.hard.shape[1])).argsort(axis=1)
         near = np.take_along_axis(self.hard[queries], columns[:, : self.n_hard], axis=1)
-        rest = self.generator.permutation(self.qrels.shape[1])
+        rest = self.generator.permutation(self.qrels.shape[1])[: self.n_documents]
         documents = _unique_in_order(np.concatenate([*chosen, near.ravel(), rest]))
         documents = documents[: self.n_documents]
         grades = self.qrels[queries][:, documents].toarray()
@@ -148,9 +148,15 @@ class QuerySampler:
         """Return some positives of a query and as many documents judged not relevant."""
         span = slice(self.qrels.indptr[query], self.qrels.indptr[query + 1])
         documents, grades = self.qrels.indices[span], self.qrels.data[span]
-        positive = self.generator.permutation(documents[grades > 0])[: self.n_positives]
-        negative = self.generator.permutation(documents[grades <= 0])[: self.n_positives]
-        return np.concatenate([positive, negative])
+        return np.concatenate(
+            [self._some(documents[grades > 0]), self._some(documents[grades <= 0])]
+        )
+
+    def _some(self, documents: np.ndarray) -> np.ndarray:
+        """Draw at most `n_positives`; where there are no more than that, no draw is needed."""
+        if len(documents) <= self.n_positives:
+            return documents
+        return self.generator.permutation(documents)[: self.n_positives]
 
 
 def _unique_in_order(index: np.ndarray) -> np.ndarray:

@@ -151,16 +151,17 @@ def _stage_1(
     rows = targets if settings.is_rotation_learned else X
     for k in settings.rotation_dims if settings.is_rotation_learned else (X.shape[1],):
         U = backend.asarray(rows @ start.P[:, :k])
-        learned, history = learn_from_documents(
-            U,
-            T,
-            _first_state(U, settings, generator, backend),
-            settings,
-            generator,
-            held_out=held_out,
-            report=report(f"stage 1, {k} dims"),
-            kernels=backend.kernels,
-        )
+        with backend.training():
+            learned, history = learn_from_documents(
+                U,
+                T,
+                _first_state(U, settings, generator, backend),
+                settings,
+                generator,
+                held_out=held_out,
+                report=report(f"stage 1, {k} dims"),
+                kernels=backend.kernels,
+            )
         fit.losses, fit.interrupted = history.losses, history.interrupted
         candidate = _composed(start.P, learned, backend)
         if not settings.guard:
@@ -219,23 +220,25 @@ def _stage_2(
         first = initial_mlp(P.shape[0], settings, generator, judged.documents)
     max_iter = None
     if settings.guard:
-        result = cross_validate(
-            judged, first, settings, generator, report=report("stage 2, cv"), kernels=kernels
-        )
+        with backend.training():
+            result = cross_validate(
+                judged, first, settings, generator, report=report("stage 2, cv"), kernels=kernels
+            )
         passes = is_no_worse(result.before, result.after, NDCG_MARGIN)
         fit.table = _supervised_table(fit, data, settings, result, passes)
         if not passes:
             return
         max_iter = result.n_steps if settings.early_stopping else None
-    learned, history = learn_from_queries(
-        judged,
-        first,
-        settings,
-        generator,
-        max_iter=max_iter,
-        report=report("stage 2"),
-        kernels=kernels,
-    )
+    with backend.training():
+        learned, history = learn_from_queries(
+            judged,
+            first,
+            settings,
+            generator,
+            max_iter=max_iter,
+            report=report("stage 2"),
+            kernels=kernels,
+        )
     fit.adaptor = _composed(P, learned, backend)
     fit.losses = fit.losses + history.losses
     fit.interrupted = history.interrupted

@@ -120,7 +120,7 @@ def learn_from_queries(
         settings.reconstruction_weight,
         settings.input_noise,
     )
-    updater = Updater(stage.learning_rate, stage.max_iter)
+    updater = Updater(stage.learning_rate, stage.max_iter, kernels)
 
     def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
         loss, gradients = task.gradients(state)

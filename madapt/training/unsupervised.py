@@ -74,7 +74,7 @@ def learn_from_documents(
         _sampler(T, training, settings, generator),
         settings.reconstruction_weight,
     )
-    updater = Updater(stage.learning_rate, stage.max_iter)
+    updater = Updater(stage.learning_rate, stage.max_iter, kernels)
 
     def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
         loss, gradients = task.gradients(state)

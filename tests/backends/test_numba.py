@@ -115,7 +115,7 @@ def test_an_error_in_a_thread_is_raised_and_blas_gets_its_own_back():
 def test_memory_does_not_grow_with_the_number_of_dims_times_rows():
     rows = 4096
     for L in (1, 8, 24):
-        widest = max(stop - start for start, stop in _gram._spans(rows, rows, L))
+        widest = max(stop - start for start, stop in _gram._spans(rows, rows, L, 1))
         assert 4 * L * widest * rows <= max(_gram.TILE_BYTES, 4 * L * 8 * rows)
 
 

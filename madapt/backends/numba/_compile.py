@@ -13,7 +13,9 @@ from numba.extending import intrinsic
 
 __all__ = [
     "CHUNK",
+    "bits_of",
     "compiled",
+    "float_of",
     "inlined",
     "power_of_two",
     "power_of_two_array",
@@ -56,7 +58,7 @@ _intrinsic: Any = intrinsic  # what it makes is called without the typing contex
 
 
 @_intrinsic
-def _bits_of(typing_context, x):
+def bits_of(typing_context, x):
     def generate(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(32))
 
@@ -64,7 +66,7 @@ def _bits_of(typing_context, x):
 
 
 @_intrinsic
-def _float_of(typing_context, bits):
+def float_of(typing_context, bits):
     def generate(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType())
 
@@ -98,7 +100,7 @@ def power_of_two(y):
     shifted = y + _ROUND
     f = y - (shifted - _ROUND)
     q = ((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _C0
-    scale = _float_of((_bits_of(shifted) << _MANTISSA) + _ONE)
+    scale = float_of((bits_of(shifted) << _MANTISSA) + _ONE)
     return scale * (f * q + _1)
 
 

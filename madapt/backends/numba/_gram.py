@@ -14,7 +14,9 @@ from madapt.backends.numba._workspace import scratch
 __all__ = ["Blocks", "each_tile", "plain", "rectangular", "square"]
 
 #: Bytes of a tile's Gram blocks, all dims together, and the most rows of a tile.
-TILE_BYTES, TILE_ROWS = 8 * 2**20, 64
+TILE_BYTES, TILE_ROWS = 8 * 2**20, 128
+#: Columns of a product that is added to a gradient.
+PIECE = 256
 
 #: What turns the Gram blocks K (L, T, J) of a tile into running sums of D from the back:
 #: (K, first row, first column, value (2,), sums of A C by row (L, B) and by column (L, n)),
@@ -68,8 +70,8 @@ def square(
 
     def tile(K: np.ndarray, start: int, stop: int, part: int) -> None:
         slopes(K, start, start, value[part], row_sums, column_sums[part])
-        _add_rows(K, blocks, start, gradients[part][start:stop])
-        _add_columns(K, blocks, start, stop, start, gradients[part])
+        gradient = gradients[part]
+        _add_products(K, blocks, blocks, start, start, gradient[start:stop], gradient[start:])
 
     each_tile(blocks, tile, n_threads)
     total = value.sum(axis=0)
@@ -82,7 +84,10 @@ def each_tile(
     blocks: Blocks, tile: Callable[[np.ndarray, int, int, int], None], n_threads: int
 ) -> None:
     """Call tile(K, start, stop, part): rows start..stop against all columns from start."""
-    spans = _spans(blocks.Y.shape[0], blocks.Y.shape[0], len(blocks.parts))
+    B = blocks.Y.shape[0]
+    # The tiles differ in width: several for each thread even that out, and narrow ones waste
+    # little below the diagonal.
+    spans = _spans(B, B, len(blocks.parts), max(8, 4 * n_threads))
 
     def work(part: int) -> None:
         # There and back again: the first tiles are wide, the last ones narrow.
@@ -107,14 +112,13 @@ def rectangular(
     B, n, L = rows.Y.shape[0], columns.Y.shape[0], len(rows.parts)
     value, row_sums, column_sums = _sums(n_threads, L, B, n)
     of_rows, of_columns = np.zeros_like(rows.Y), _one_each(columns.Y, n_threads)
-    spans = _spans(B, n, L)
+    spans = _spans(B, n, L, n_threads)
 
     def work(part: int) -> None:
         for start, stop in spans[part::n_threads]:
             K = _forward(rows, columns, start, stop, 0)
             slopes(K, start, 0, value[part], row_sums, column_sums[part])
-            _add_rows(K, columns, 0, of_rows[start:stop])
-            _add_columns(K, rows, start, stop, 0, of_columns[part])
+            _add_products(K, rows, columns, start, 0, of_rows[start:stop], of_columns[part])
 
     in_parallel(work, n_threads)
     total = value.sum(axis=0)
@@ -139,10 +143,14 @@ def _finish(blocks: Blocks, gradient: np.ndarray, pull: np.ndarray, factor: floa
     _take_off(blocks.Y, pull, blocks.edges, np.float32(factor), gradient)
 
 
-def _spans(n_rows: int, n_columns: int, L: int) -> list[tuple[int, int]]:
-    """Return where the tiles of rows begin and end: L T n_columns numbers fit in the cache."""
+def _spans(n_rows: int, n_columns: int, L: int, n_tiles: int) -> list[tuple[int, int]]:
+    """Return where the tiles of rows begin and end: at least so many, if that is not too small.
+
+    L T n_columns numbers fit in the cache.
+    """
     fitting = TILE_BYTES // (4 * L * max(n_columns, 1)) // 8 * 8
-    rows = max(8, min(TILE_ROWS, fitting))
+    even = -(-n_rows // (8 * n_tiles)) * 8
+    rows = max(8, min(TILE_ROWS, fitting, max(even, 32)))
     return [(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]
 
 
@@ -154,22 +162,33 @@ def _forward(rows: Blocks, columns: Blocks, start: int, stop: int, first: int) -
     return K
 
 
-def _add_rows(K: np.ndarray, columns: Blocks, first: int, gradient: np.ndarray) -> None:
-    """Add K_l times block l of the columns from `first` to the gradient of a tile, (T, d)."""
-    for k, part, a in zip(K, columns.parts, columns.edges, strict=False):
-        product = scratch("product", (k.shape[0], part.shape[1]))
-        np.matmul(k, part[first:], out=product)
-        gradient[:, a : a + part.shape[1]] += product
-
-
-def _add_columns(
-    K: np.ndarray, rows: Blocks, start: int, stop: int, first: int, gradient: np.ndarray
+def _add_products(
+    K: np.ndarray,
+    rows: Blocks,
+    columns: Blocks,
+    start: int,
+    first: int,
+    of_rows: np.ndarray,
+    of_columns: np.ndarray,
 ) -> None:
-    """Add K_l^T times block l of rows start..stop to the gradient of columns from `first`."""
-    for k, part, a in zip(K, rows.parts, rows.edges, strict=False):
-        product = scratch("product", (k.shape[1], part.shape[1]))
-        np.matmul(k.T, part[start:stop], out=product)
-        gradient[first:, a : a + part.shape[1]] += product
+    """Add what a tile says to the gradients of its rows and of its columns.
+
+    K_l times block l of the columns from `first`, and K_l^T times block l of the rows from
+    `start`: by pieces, so that K_l and what is added stay in the cache.
+    """
+    T, J = K.shape[1:]
+    for k, row_part, column_part, edge in zip(
+        K, rows.parts, columns.parts, rows.edges, strict=False
+    ):
+        for a in range(0, row_part.shape[1], PIECE):
+            b = min(a + PIECE, row_part.shape[1])
+            here = slice(edge + a, edge + b)
+            product = scratch("product", (T, b - a))
+            np.matmul(k, column_part[first:, a:b], out=product)
+            of_rows[:, here] += product
+            product = scratch("product", (J, b - a))
+            np.matmul(k.T, row_part[start : start + T, a:b], out=product)
+            of_columns[:, here] += product
 
 
 def _one_each(Y: np.ndarray, n_threads: int) -> list[np.ndarray]:

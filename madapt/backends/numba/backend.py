@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numba  # noqa: F401  whether it is there is known when the backend is made
@@ -28,9 +29,24 @@ class NumbaBackend(NumpyBackend):
 
     name = "numba"
 
+    def training(self) -> AbstractContextManager[Any]:
+        """Hold BLAS to one thread; the kernels use as many as it had.
+
+        The threads of OpenBLAS go on spinning for some hundredths of a second after each
+        product, and would take the cores from the kernels' threads.
+        """
+        from madapt.backends.numba._threads import one_blas_thread
+
+        return one_blas_thread()
+
     @property
     def kernels(self) -> Mapping[str, Callable[..., Any]]:
         """The kernels, by name; compiled or read from the cache on first use."""
-        from madapt.backends.numba import _losses
+        from madapt.backends.numba import _losses, _moments, _nearest, _products, _residual
 
-        return {name: getattr(_losses, name) for name in _losses.__all__}
+        found = {name: getattr(_losses, name) for name in _losses.__all__}
+        found["residual"] = _residual.residual
+        found["adam_direction"] = _moments.adam_direction
+        found["product"] = _products.product
+        found["nearest"], found["nearest_others"] = _nearest.nearest, _nearest.nearest_others
+        return found
