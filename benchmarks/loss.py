@@ -1,6 +1,6 @@
 """One loss with its gradient: the fused kernels against bare products, and against PyTorch.
 
-    python benchmarks/loss.py [--threads 1 2] [--rounds 15] [--no-torch] [--compile]
+    python benchmarks/loss.py [--threads 1 2] [--rounds 15] [--no-torch] [--compile] [--quick]
 
 All in the ratio of one round, in which everything runs once, one after the other, so that a
 machine that is slower for a while is slower for all. "products" is two sgemm calls of
@@ -12,67 +12,49 @@ PyTorch gets the softmax of the targets ready-made; the kernels compute it each 
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from loss_peers import MAKERS, Case, arrays, free_cores
-
-HERE = Path(__file__).resolve().parent
-TWELVE = (8, 16, 32, 64, 128, 192, 256, 320, 384, 512, 640, 768)
-NINE = (16, 32, 64, 128, 256, 512, 1024, 2048, 3072)
-
-
-CASES = {
-    "pairwise + top-k, 1024 x 768, 12 dims": Case("similarity", 1024, 768, TWELVE),
-    "listwise, 1024 x 768, 12 dims": Case("listwise", 1024, 768, TWELVE),
-    "listwise, 256 rows x 1024, d = 768, 12 dims": Case("listwise", 256, 768, TWELVE, 1024),
-    "listwise, 256 rows x 4096, d = 128, 5 dims": Case(
-        "listwise", 256, 128, (8, 16, 32, 64, 128), 4096
-    ),
-    "pairwise + top-k, 1024 x 3072, 9 dims": Case("similarity", 1024, 3072, NINE),
-    "listwise, 1024 x 3072, 9 dims": Case("listwise", 1024, 3072, NINE),
-}
-
-
-def spread(L: int, d: int = 768) -> tuple[int, ...]:
-    """Return L dims at equal distances."""
-    return tuple(d * (place + 1) // L for place in range(L))
+from _common import (
+    add_threads,
+    answered,
+    child,
+    free_cores,
+    high_water_mark,
+    installed,
+    machine,
+    parser,
+    ratios,
+    reset_high_water_mark,
+    save,
+    shown,
+    take_turns,
+)
+from loss_cases import CASES, QUICK_CASES, QUICK_SWEEPS, SWEEPS, Case
+from loss_peers import MAKERS, arrays
 
 
-SWEEPS = {
-    "L": {L: Case("similarity", 1024, 768, spread(L)) for L in (1, 2, 4, 8, 12, 16, 24)},
-    "L, listwise": {L: Case("listwise", 1024, 768, spread(L)) for L in (1, 2, 4, 8, 12, 16, 24)},
-    "B": {B: Case("similarity", B, 768, TWELVE) for B in (256, 512, 1024, 2048)},
-    "d": {d: Case("similarity", 1024, d, spread(8, d)) for d in (96, 192, 384, 768, 1536, 3072)},
-}
+def perform(task: dict[str, Any]) -> Any:
+    """Do in this process what a child was asked for."""
+    if task["what"] == "loading":
+        return loading()
+    case = Case(**task["case"] | {"dims": tuple(task["case"]["dims"])})
+    if task["what"] == "memory":
+        return peak_bytes(case, task["name"])
+    return seconds_of(case, task["names"], task["rounds"])
 
 
-def timed(case: Case, names: list[str], rounds: int) -> dict[str, Any]:
+def seconds_of(case: Case, names: list[str], rounds: int) -> dict[str, list[float]]:
     """Run all of them in turn; return seconds by name."""
     data = arrays(case)
     runs = {name: MAKERS[name](case, data) for name in names}
-    seconds: dict[str, Any] = {name: [] for name in names}
     results: dict[str, Any] = {name: run() for name, run in runs.items()}  # warm
     if "torch" in names:
         same_loss(results["kernel"], results["torch"], case)
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
-    return seconds
+    return take_turns(runs, rounds)
 
 
 def same_loss(one: Any, other: Any, case: Case) -> None:
@@ -92,23 +74,9 @@ def peak_bytes(case: Case, name: str) -> int:
     small = Case(case.loss, 32, 16, (4, 16), 40 if case.n else None)
     MAKERS[name](small, arrays(small))()
     run = MAKERS[name](case, arrays(case))
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():
-        clear.write_text("5")
-        before = high_water_mark()
-    else:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = reset_high_water_mark()
     run()
     return high_water_mark() - before
-
-
-def high_water_mark() -> int:
-    """Return the largest resident size so far, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def loading() -> dict[str, float]:
@@ -123,41 +91,10 @@ def loading() -> dict[str, float]:
     return {"import numba": imported - began, "kernels": time.perf_counter() - imported}
 
 
-def child(task: dict[str, Any], threads: int, **variables: str) -> Any:
-    """Do one task in a fresh process of that many threads."""
-    count = {f"{name}_NUM_THREADS": str(threads) for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
-    # Threads of one library that spin while they wait would take the others' cores.
-    environment = os.environ | count | {"OMP_WAIT_POLICY": "PASSIVE"} | variables
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, __file__, "--task", json.dumps(task)]
-    done = subprocess.run(
-        command, env=environment | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
-    )
-    return json.loads(done.stdout) if done.returncode == 0 else None
-
-
-def perform(task: dict[str, Any]) -> Any:
-    """Do in this process what `child` was asked for."""
-    if task["what"] == "loading":
-        return loading()
-    if task["what"] == "cores":
-        return free_cores(task["threads"])
-    case = Case(**task["case"] | {"dims": tuple(task["case"]["dims"])})
-    if task["what"] == "memory":
-        return peak_bytes(case, task["name"])
-    return timed(case, task["names"], task["rounds"])
-
-
-def ratios(seconds: dict[str, list[float]], over: str, under: str) -> list[float]:
-    """Return minimum, median and maximum of the rounds' ratios."""
-    each = np.asarray(seconds[over]) / np.asarray(seconds[under])
-    return [float(np.min(each)), float(np.median(each)), float(np.max(each))]
-
-
 def measure(case: Case, names: list[str], threads: int, rounds: int) -> dict[str, Any] | None:
     """Return median seconds and ratios, or None where a process failed."""
     task = {"what": "time", "case": asdict(case), "names": names, "rounds": rounds}
-    seconds = child(task, threads)
+    seconds = child(__file__, task, threads, may_fail="torch.compile" in names)
     if seconds is None:
         return None
     row: dict[str, Any] = {name: float(np.median(times)) for name, times in seconds.items()}
@@ -167,81 +104,71 @@ def measure(case: Case, names: list[str], threads: int, rounds: int) -> dict[str
     return row
 
 
-def machine() -> dict[str, Any]:
-    """Say what this was measured on, and with."""
-    found = {}
-    for name in ("madapt", "numpy", "numba", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    processor = names[0] if names else platform.processor()
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    } | found
-
-
 def show(name: str, row: dict[str, Any]) -> None:
     """Print medians, with minimum and maximum."""
-    parts = [f"{key} {v[1]:.2f} ({v[0]:.2f}..{v[2]:.2f})" for key, v in row.items() if "/" in key]
+    parts = [f"{key} {shown(value)}" for key, value in row.items() if "/" in key]
     print(f"  {name}: {row['kernel'] * 1e3:.1f} ms; " + "; ".join(parts), flush=True)
 
 
 def main() -> None:
     """Run all and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--no-torch", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="torch.compile, too")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "loss.json")
-    parser.add_argument("--task", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.task:
-        print(json.dumps(perform(json.loads(args.task))))
+    options = parser(__doc__, "loss")
+    add_threads(options)
+    options.add_argument("--rounds", type=int, default=15)
+    options.add_argument("--no-torch", action="store_true", help="leave PyTorch out")
+    options.add_argument("--compile", action="store_true", help="torch.compile, too")
+    args = options.parse_args()
+    if answered(args, perform):
         return
-    peers = [] if args.no_torch else ["torch"]
-    report: dict[str, Any] = {"machine": machine(), "rounds": args.rounds, "threads": {}}
+    rounds = min(args.rounds, 2) if args.quick else args.rounds
+    peers = [] if args.no_torch or not installed("torch") else ["torch"]
+    report: dict[str, Any] = {"machine": machine("numba", "torch"), "rounds": rounds}
     with tempfile.TemporaryDirectory() as cache:
         report["loading"] = {
-            name: child({"what": "loading"}, 1, NUMBA_CACHE_DIR=cache)
+            name: child(__file__, {"what": "loading"}, 1, NUMBA_CACHE_DIR=cache)
             for name in ("first", "from the cache")
         }
-    print(json.dumps(report["machine"]), json.dumps(report["loading"]), sep="\n")
+    print(report["machine"], report["loading"], sep="\n")
+    report["threads"] = {}
     for threads in args.threads:
-        print(f"{threads} threads")
-        report["threads"][threads] = by_threads(threads, args.rounds, peers, args.compile)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(report, indent=1) + "\n")
+        found: dict[str, Any] = {"free cores": free_cores(threads)}
+        print(f"{threads} threads, free cores: {found['free cores']:.2f}")
+        found |= all_cases(args.quick, threads, rounds, peers, args.compile)
+        found["sweeps"] = all_sweeps(args.quick, threads, rounds)
+        found["free cores after"] = free_cores(threads)
+        report["threads"][threads] = found
+    save(report, args)
 
 
-def by_threads(threads: int, rounds: int, peers: list[str], compiled: bool) -> dict[str, Any]:
-    """Run everything with so many threads."""
-    found: dict[str, Any] = {"cases": {}, "sweeps": {}, "compiled": {}, "bytes": {}}
-    found["free cores"] = child({"what": "cores", "threads": threads}, threads)
-    print(f"  free cores: {found['free cores']:.2f}")
-    for name, case in CASES.items():
+def all_cases(
+    quick: bool, threads: int, rounds: int, peers: list[str], compiled: bool
+) -> dict[str, Any]:
+    """Measure seconds and memory of each case."""
+    found: dict[str, Any] = {"cases": {}, "bytes": {}, "compiled": {}}
+    for name, case in (QUICK_CASES if quick else CASES).items():
         found["cases"][name] = row = measure(case, ["products", "kernel", *peers], threads, rounds)
         show(name, row)
         memory = {"what": "memory", "case": asdict(case)}
         found["bytes"][name] = peaks = {
-            peer: child(memory | {"name": peer}, threads) for peer in ("kernel", *peers)
+            peer: child(__file__, memory | {"name": peer}, threads) for peer in ("kernel", *peers)
         }
         print("   MiB: " + ", ".join(f"{peer} {n / 2**20:.0f}" for peer, n in peaks.items()))
         if compiled:
             row = measure(case, ["products", "kernel", "torch.compile"], threads, rounds)
             found["compiled"][name] = row
             show(name, row) if row else print("   torch.compile failed")
-    for over, cases in SWEEPS.items():
+    return found
+
+
+def all_sweeps(quick: bool, threads: int, rounds: int) -> dict[str, Any]:
+    """Measure how the cost grows with each size."""
+    found: dict[str, Any] = {}
+    for over, cases in (QUICK_SWEEPS if quick else SWEEPS).items():
         print(f" over {over}")
-        found["sweeps"][over] = {}
+        found[over] = {}
         for at, case in cases.items():
             row = measure(case, ["products", "kernel"], threads, rounds)
-            found["sweeps"][over][at] = row
+            found[over][at] = row
             show(str(at), row)
     return found
 

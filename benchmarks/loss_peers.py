@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from loss_cases import Case
 
 TEMPERATURE = 0.05
-
-
-@dataclass(frozen=True)
-class Case:
-    """One loss on B rows and n columns; n = None compares the rows with themselves."""
-
-    loss: str
-    B: int
-    d: int
-    dims: tuple[int, ...]
-    n: int | None = None
-
-    @property
-    def columns(self) -> int:
-        """How many rows each row is compared with."""
-        return self.n or self.B
 
 
 def arrays(case: Case) -> dict[str, np.ndarray]:
@@ -125,27 +106,3 @@ MAKERS = {
     "torch": torch_eager,
     "torch.compile": torch_compiled,
 }
-
-
-def free_cores(n_threads: int) -> float:
-    """Return how many times faster independent products run on so many threads than on one.
-
-    About n_threads on a quiet machine; less where other processes have some of its cores, and
-    then figures for so many threads mean nothing.
-    """
-    A = np.random.default_rng(0).standard_normal((512, 512), dtype=np.float32)
-
-    def multiply(times: int) -> None:
-        out = np.empty_like(A)
-        for _ in range(times):
-            np.matmul(A, A, out=out)
-
-    ratios = []
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
-        for _ in range(7):
-            began = time.perf_counter()
-            multiply(8 * n_threads)
-            between = time.perf_counter()
-            list(pool.map(multiply, [8] * n_threads))
-            ratios.append((between - began) / (time.perf_counter() - between))
-    return float(np.median(ratios))

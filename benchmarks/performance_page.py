@@ -1,107 +1,81 @@
-"""Write docs/performance.md from the figures under benchmarks/results.
+"""Write docs/performance.md and its plots from the figures under benchmarks/results.
 
-python benchmarks/performance_page.py
+    python benchmarks/performance_page.py [--results DIR] [--page FILE.md]
+
+What has not been measured is left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import textwrap
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from _common import RESULTS, ROOT
+from _page import paragraph
+from performance_loss import loss_section
+from performance_sections import (
+    fit_section,
+    imports_section,
+    large_fit_section,
+    neighbors_section,
+    step_section,
+    transform_section,
+)
+
+INTRODUCTION = """\
+Everything here is written by `python benchmarks/performance_page.py` from benchmarks/results.
+`python benchmarks/all.py --data ../shared/data` measures all of it anew and writes this page;
+`--only loss fit` measures some of it, and each part runs alone by the command beside its figures
+(`--help` says how; `--quick` tries it with sizes that say nothing). Measuring needs
+`pip install -e ".[bench]"`.
+"""
+READING = """\
+Ratios are median (min .. max) over rounds in which all take turns, each number of threads in
+processes of its own. *Free cores*, before and after, is how many times faster as many threads are
+than one at products that share nothing, and no more than the processor time they get: on an idle
+machine, about the number of threads.
+"""
+
+
+def page(results: Path, images: Path) -> str:
+    """Return the page, and draw its plots into the folder `images`."""
+    lines = ["# Performance", "", *paragraph(INTRODUCTION), *paragraph(READING)]
+    sections = {
+        "fit": fit_section,
+        "large_fit": large_fit_section,
+        "profile_step": step_section,
+        "loss": lambda found: loss_section(found, images),
+        "transform": transform_section,
+        "neighbors": neighbors_section,
+        "imports": imports_section,
+    }
+    for name, write in sections.items():
+        found = _read(results / f"{name}.json")
+        lines += write(found) if found else []
+    return "\n".join(lines)
+
+
+def write_page(results: Path, target: Path) -> None:
+    """Write the page to `target`, and its plots beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(results, target.parent / "images"), encoding="utf-8")
 
 
 def main() -> None:
     """Write the page."""
-    fit, loss, transform = (
-        json.loads((HERE / "results" / f"{name}.json").read_text())
-        for name in ("fit", "loss", "transform")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    lines = ["# Performance", "", *_fit(fit), *_loss(loss), *_transform(transform)]
-    (HERE.parent / "docs" / "performance.md").write_text("\n".join(lines))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "performance.md")
+    args = parser.parse_args()
+    write_page(args.results, args.page)
 
 
-def _fit(found: dict[str, Any]) -> list[str]:
-    n, d = found["shape"]
-    lines = [
-        "## A whole fit",
-        "",
-        *textwrap.wrap(
-            "`python benchmarks/fit.py --data ../shared/data`: default fits on SciFact, "
-            f"{n:,} x {d}, without labels and with {found['judged queries']} judged queries, "
-            f"cross-validation and guard included, on {_machine(found['machine'])}.",
-            100,
-        ),
-        "",
-        "| fit | backend | seconds, each round |",
-        "| --- | --- | --- |",
-    ]
-    for kind, backends in found["seconds"].items():
-        for backend, seconds in backends.items():
-            lines.append(f"| {kind} | {backend} | {', '.join(f'{s:.1f}' for s in seconds)} |")
-    return [*lines, ""]
-
-
-def _loss(found: dict[str, Any]) -> list[str]:
-    lines = [
-        "## One loss with its gradient",
-        "",
-        *textwrap.wrap(
-            f"`python benchmarks/loss.py --threads 1` on {_machine(found['machine'])}; median (min "
-            ".. max) of the ratios of interleaved rounds. *Products* are two sgemm calls of 2 B n d"
-            " operations, the least a loss over B rows and n columns needs; PyTorch is eager, with "
-            "automatic differentiation. The machine was not idle; two threads were not measured.",
-            100,
-        ),
-        "",
-        "| case | kernel / products | PyTorch / kernel |",
-        "| --- | --- | --- |",
-    ]
-    for name, row in found["threads"]["1"]["cases"].items():
-        cells = (_spread(row[key]) for key in ("kernel / products", "torch / kernel"))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    first, cached = (found["loading"][key]["kernels"] for key in ("first", "from the cache"))
-    return [
-        *lines,
-        "",
-        f"Compiling all kernels takes {first:.1f} s, once; loading them from the cache "
-        f"{cached:.2f} s.",
-        "",
-    ]
-
-
-def _transform(found: dict[str, Any]) -> list[str]:
-    lines = [
-        "## Transforming a file",
-        "",
-        *textwrap.wrap(
-            f"`python benchmarks/transform.py`: {found['rows']:,} x {found['columns']} float16 in a"
-            f" memory map to {found['dims']} dims, float32, in another. Throughput of madapt over "
-            "that of a loop that casts a block and multiplies, with NumPy's cast and madapt's.",
-            100,
-        ),
-        "",
-        "| threads | rival | ratio |",
-        "| --- | --- | --- |",
-    ]
-    for threads in ("threads 1", "threads 2"):
-        rivals = found[threads]["throughput of madapt / of the rival"]
-        for rival, ratio in rivals.items():
-            spread = _spread([ratio[key] for key in ("min", "median", "max")])
-            lines.append(f"| {threads.split()[1]} | {rival} | {spread} |")
-    peak = found["RssAnon, MiB"]["peak above the interpreter"]
-    return [*lines, "", f"Peak anonymous memory: {peak:.0f} MiB above the interpreter's.", ""]
-
-
-def _spread(values: list[float]) -> str:
-    low, middle, high = values
-    return f"{middle:.2f} ({low:.2f} .. {high:.2f})"
-
-
-def _machine(found: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in found.items() if name != "madapt")
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The main figures: nDCG@10 by dim on four collections, written to docs/results.md.
 
-    python benchmarks/results.py --data ../shared/data
+    python benchmarks/results.py --data ../shared/data [--seeds 3] [--quick]
 
 `--data` is a folder of BEIR-layout folders, each with its vectors in an .npz. Every figure
 is of the test judgments; queries whose mean centres are never scored.
@@ -8,29 +8,24 @@ is of the test judgments; queries whose mean centres are never scored.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
-import sklearn
+from _common import RESULTS, ROOT, machine, output_of, parser, save, timed
 from results_page import markdown
 from scipy.sparse import csr_array
 
-import madapt
 from madapt import MatryoshkaAdaptor
 from madapt.baselines import PCAReducer, RandomRotation, SVDRotation, Truncation
 from madapt.datasets import load_beir
 from madapt.evaluation import dimension_curve
 
-HERE = Path(__file__).resolve().parent
 DIMS = {384: (8, 16, 32, 64, 128, 256, 384), 768: (8, 16, 32, 64, 128, 256, 384, 768)}
 PAIRS = (("scifact", "minilm"), ("nfcorpus", "minilm"), ("cranfield", "mpnet"), ("cisi", "minilm"))
+
+#: Whether two steps are enough, as nothing but running is tried.
+QUICK = False
 
 
 def curve(methods: dict[str, Any], data: Any, dims: tuple[int, ...]) -> dict[str, list[float]]:
@@ -41,9 +36,9 @@ def curve(methods: dict[str, Any], data: Any, dims: tuple[int, ...]) -> dict[str
 
 def timed_fit(adaptor: MatryoshkaAdaptor, *args: Any, **kwargs: Any) -> float:
     """Fit and return the seconds it took."""
-    began = time.perf_counter()
-    adaptor.fit(*args, **kwargs)
-    return time.perf_counter() - began
+    if QUICK:
+        adaptor.set_params(max_iter=2)
+    return timed(lambda: adaptor.fit(*args, **kwargs))
 
 
 def without_labels(data: Any, seeds: range, queries: Any = None, **parameters: Any) -> dict:
@@ -175,43 +170,29 @@ def with_labels(folder: Path, vectors: str, seeds: range) -> dict[str, Any]:
 
 def main() -> None:
     """Measure everything and write the figures and the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "main.json")
-    args = parser.parse_args()
-    seeds = range(args.seeds)
-    report: dict[str, Any] = {"machine": machine(), "seeds": args.seeds, "collections": {}}
-    for name, vectors in PAIRS:
-        report["collections"][f"{name} {vectors}"] = collection(args.data / name, vectors, seeds)
-        save(report, args.output)
-    report["labels"] = {"scifact minilm": with_labels(args.data / "scifact", "minilm", seeds)}
-    save(report, args.output)
-
-
-def machine() -> dict[str, Any]:
-    """Say what the figures were measured on."""
-    versions = {m.__name__: m.__version__ for m in (np, scipy, sklearn, madapt)}
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        **versions,
+    global QUICK
+    options = parser(__doc__, "main")
+    options.add_argument("--data", type=Path, help="a folder of collections")
+    options.add_argument("--seeds", type=int, default=3)
+    args = options.parse_args()
+    if args.data is None:
+        options.error("--data is needed")
+    QUICK = args.quick
+    seeds = range(1 if QUICK else args.seeds)
+    report: dict[str, Any] = {
+        "machine": machine("scipy", "scikit-learn", "numba"),
+        "seeds": len(seeds),
+        "collections": {},
     }
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def save(report: dict[str, Any], path: Path) -> None:
-    """Write the figures and the page made of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1))
-    (HERE.parent / "docs" / "results.md").write_text(markdown(report))
+    for name, vectors in PAIRS[-1:] if QUICK else PAIRS:
+        report["collections"][f"{name} {vectors}"] = collection(args.data / name, vectors, seeds)
+        save(report, args)
+    report["labels"] = {"scifact minilm": with_labels(args.data / "scifact", "minilm", seeds)}
+    save(report, args)
+    output = output_of(args)
+    is_figures = output.parent.resolve() == RESULTS
+    page = ROOT / "docs" / "results.md" if is_figures else output.with_suffix(".md")
+    page.write_text(markdown(report), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,40 @@
 """transform of a float16 memory map to 64 dims, against the bare cast and product.
 
-    python benchmarks/transform.py
+    python benchmarks/transform.py [--rows 1000000] [--rounds 7] [--threads 1 2] [--quick]
 
 The rival does the least that any transform by blocks can do: NumPy's cast of a block to float32
 in reused memory, and one product that writes into the result. It checks nothing and leaves the
 rows as long as they are; madapt refuses NaN and gives unit rows. A second rival has madapt's own
-cast. All take turns, with the same threads (one, then all) and files; the files are in the page
-cache.
+cast. All take turns, with the same threads and files; the files are in the page cache.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from _common import (
+    add_threads,
+    answered,
+    child,
+    free_cores,
+    machine,
+    parser,
+    save,
+    shown,
+    take_turns,
+    timed,
+)
+from _common import spread as minimum_median_maximum
+from threadpoolctl import threadpool_limits
 
-HERE = Path(__file__).resolve().parent
 D, M = 768, 64
 #: Rows of a block of the rivals: of these the fastest on the machine at hand counts.
 RIVAL_ROWS = (512, 1024, 2048, 4096)
@@ -95,23 +100,12 @@ def contenders(X: Any, out: Any) -> dict[str, Callable[[], Any]]:
     }
 
 
-def timed(function: Callable[[], Any]) -> float:
-    """Return the seconds of one call."""
-    began = time.perf_counter()
-    function()
-    return time.perf_counter() - began
-
-
-def measure_time(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
+def measure_time(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Let the contenders take turns; the first turn is thrown away."""
     X, out = open_files(folder, rows)
     methods = contenders(X, out)
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for turn in range(repeats + 1):
-        for name, function in methods.items():
-            took = timed(function)
-            if turn:
-                seconds[name].append(took)
+    take_turns(methods, 1)
+    seconds = take_turns(methods, rounds)
     ours, *rivals = methods
     ratios = {
         name: [theirs / mine for theirs, mine in zip(seconds[name], seconds[ours], strict=True)]
@@ -125,7 +119,7 @@ def measure_time(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
 
 def spread(values: list[float]) -> dict[str, float]:
     """Return the least, the median and the largest."""
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+    return dict(zip(("min", "median", "max"), minimum_median_maximum(values), strict=True))
 
 
 def anonymous_mib(status: str | None = None) -> float:
@@ -134,9 +128,8 @@ def anonymous_mib(status: str | None = None) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
 
 
-def measure_memory(folder: Path, rows: int) -> None:
-    """Print what a process of its own takes: bare, with madapt imported, and at its peak."""
-    before = anonymous_mib()
+def measure_memory(folder: Path, rows: int) -> dict[str, float]:
+    """Return what this process takes with madapt imported, and at its peak."""
     from madapt._blocks import transform_blocks
     from madapt.adaptor import ResidualAdaptor
 
@@ -154,72 +147,57 @@ def measure_memory(folder: Path, rows: int) -> None:
     samples.append(anonymous_mib())
     done.set()
     thread.join()
-    print(json.dumps({"before": before, "imported": imported, "peak": max(samples)}))
+    return {"with madapt imported": imported, "peak": max(samples)}
 
 
-def memory_of_its_own(folder: Path, rows: int) -> dict[str, float]:
+def memory_of_its_own(task: dict[str, Any], threads: int) -> dict[str, float]:
     """Run `measure_memory` in an interpreter of its own, beside one that does nothing."""
     idle = "print(open('/proc/self/status').read())"
     run = subprocess.run([sys.executable, "-c", idle], capture_output=True, check=True, text=True)
     interpreter = anonymous_mib(run.stdout)
-    command = [sys.executable, __file__, "--rows", str(rows), "--memory", str(folder)]
-    run = subprocess.run(command, capture_output=True, check=True, text=True)
-    found = json.loads(run.stdout)
-    return {
-        "interpreter": interpreter,
-        "with madapt imported": found["imported"],
-        "peak": found["peak"],
-        "peak above the interpreter": found["peak"] - interpreter,
-    }
+    found = child(__file__, task | {"what": "memory"}, threads)
+    above = found["peak"] - interpreter
+    return {"interpreter": interpreter, **found, "peak above the interpreter": above}
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
-    import madapt
-
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "load before": os.getloadavg()[0],
-        "blas": [
-            {key: pool[key] for key in ("internal_api", "version", "architecture")}
-            for pool in threadpool_info()
-            if pool["user_api"] == "blas"
-        ],
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "madapt": madapt.__version__,
-    }
+def perform(task: dict[str, Any]) -> dict[str, Any]:
+    """Do in this process what a child was asked for."""
+    folder = Path(task["folder"])
+    if task["what"] == "memory":
+        return measure_memory(folder, task["rows"])
+    with threadpool_limits(task["threads"]):
+        return measure_time(folder, task["rows"], task["rounds"])
 
 
 def main() -> None:
     """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "transform.json")
-    parser.add_argument("--memory", type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.memory:
-        measure_memory(args.memory, args.rows)
+    options = parser(__doc__, "transform")
+    add_threads(options)
+    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--rounds", type=int, default=7)
+    args = options.parse_args()
+    if answered(args, perform):
         return
+    if args.quick:
+        args.rows, args.rounds = min(args.rows, 20_000), 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         room = int(0.4 * shutil.disk_usage(folder).free) // (2 * D + 4 * M)
         rows = min(args.rows, room)
-        report: dict[str, Any] = {"rows": rows, "columns": D, "dims": M, "machine": machine()}
         make_file(folder / "X.f16", rows)
-        for threads in sorted({1, os.cpu_count() or 1}):
-            with threadpool_limits(threads):
-                report[f"threads {threads}"] = measure_time(folder, rows, args.repeats)
-        report["RssAnon, MiB"] = memory_of_its_own(folder, rows)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
+        report: dict[str, Any] = {"rows": rows, "columns": D, "dims": M, "machine": machine()}
+        task: dict[str, Any] = {"folder": name, "rows": rows}
+        for threads in args.threads:
+            before = free_cores(threads)
+            run = {"what": "time", "threads": threads, "rounds": args.rounds}
+            found = child(__file__, task | run, threads)
+            cores = {"free cores": before, "free cores after": free_cores(threads)}
+            report[f"threads {threads}"] = found | cores
+            for rival, ratio in found["throughput of madapt / of the rival"].items():
+                print(f"{threads} threads, {rival}: {shown(list(ratio.values()))}", flush=True)
+        report["RssAnon, MiB"] = memory_of_its_own(task, max(args.threads))
+    save(report, args)
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE.parent))
     main()

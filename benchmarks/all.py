@@ -1,0 +1,101 @@
+"""Run all benchmarks, or some, one after the other, and write docs/performance.md.
+
+    python benchmarks/all.py [--data ../shared/data] [--only NAME ...] [--threads 1 2] [--quick]
+        [--output DIR]
+
+Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
+`--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
+others. `fit` and `results`, which writes docs/results.md, need `--data`, a folder of collections
+in BEIR's layout with their vectors, and are left out without it. One benchmark alone:
+`python benchmarks/NAME.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from _common import HERE, RESULTS, ROOT
+
+#: What each does with --data: "needs", "takes" or nothing; the quick ones first.
+BENCHMARKS = {
+    "imports": None,
+    "transform": None,
+    "neighbors": "takes",
+    "profile_step": "takes",
+    "fit": "needs",
+    "large_fit": "takes",
+    "loss": None,
+    "results": "needs",
+}
+#: Those that have no say in the number of threads: they use what BLAS takes.
+WITHOUT_THREADS = ("imports", "results")
+#: Where the report's name is another.
+REPORTS = {"results": "main"}
+
+
+def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:
+    """Return how to run a benchmark, None if it lacks its data."""
+    if BENCHMARKS[name] == "needs" and args.data is None:
+        return None
+    report = folder / f"{REPORTS.get(name, name)}.json"
+    found = [sys.executable, str(HERE / f"{name}.py"), "--output", str(report)]
+    if BENCHMARKS[name] and args.data is not None:
+        found += ["--data", str(args.data)]
+    if name not in WITHOUT_THREADS:
+        found += ["--threads", *map(str, args.threads)]
+    return [*found, "--quick"] if args.quick else found
+
+
+def main() -> int:
+    """Run what is wanted; return how many failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--output", type=Path, metavar="DIR")
+    args = parser.parse_args()
+    folder = args.output or (
+        Path(tempfile.mkdtemp(prefix="madapt-quick-")) if args.quick else RESULTS
+    )
+    failed = []
+    for name in args.only or BENCHMARKS:
+        run = command(name, folder, args)
+        if run is None:
+            print(f"{name}: left out, it needs --data")
+            continue
+        print(f"===== {name}", flush=True)
+        began = time.perf_counter()
+        if subprocess.run(run).returncode:
+            failed.append(name)
+        print(f"===== {name}: {time.perf_counter() - began:.0f} s", flush=True)
+    write_page(folder)
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return len(failed)
+
+
+def write_page(folder: Path) -> None:
+    """Write the page of the figures in the folder: into docs, or beside figures elsewhere."""
+    is_figures = folder.resolve() == RESULTS
+    target = ROOT / "docs" / "performance.md" if is_figures else folder / "performance.md"
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        print("the page is not written: it needs Matplotlib for its plots")
+        return
+    from performance_page import write_page
+
+    write_page(folder, target)
+    print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
