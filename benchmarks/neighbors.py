@@ -81,11 +81,9 @@ def contenders(search: Search, X: np.ndarray, Q: np.ndarray) -> dict[str, Callab
         found = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="cosine").fit(X)
         return found.kneighbors(None if alone else Q, return_distance=False)
 
-    runs = {
-        "madapt": lambda: madapt("dot"),
-        "madapt, cosine": lambda: madapt("cosine"),
-        "scikit-learn": scikit_learn,
-    }
+    runs = {"madapt": lambda: madapt("dot"), "madapt, cosine": lambda: madapt("cosine")}
+    if not alone:
+        runs["scikit-learn"] = scikit_learn  # minutes for all pairs
     return runs | faiss_contenders(X, Q, k, alone) if has_faiss() else runs
 
 

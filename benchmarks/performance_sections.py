@@ -78,7 +78,8 @@ def step_section(found: dict[str, Any]) -> list[str]:
             f"labels and as many with, {found['data']}, on {machine_of(found)}. Milliseconds of "
             "one step, each moment counted once, medians; what is below 0.005 everywhere is left "
             "out. *Update* is Adam and the way back to orthogonal matrices; `--help` explains the "
-            "other phases. *BLAS and kernels* is all matrix products, and all that kernels do. "
+            "other phases. *BLAS and kernels* is all matrix products, and all that kernels "
+            "do, also those of the adaptor and of Adam. "
             "With two threads one of them is watched, and in kernels waits for the other. "
             f"{free_cores_of(found['threads'])}"
         ),

@@ -15,8 +15,8 @@ Phases of a step, each moment counted once, where it is spent (see `_clock.py` f
     rest       concatenations and the loop
 
 and in each of them matrix products, Numba's compiled loops, and everything else: elementwise
-NumPy, copies, Python. "BLAS and kernels" is all products and everything in kernels. With two
-threads the main one is watched; in kernels its waiting for the other is part of the rest.
+NumPy, copies, Python. "BLAS and kernels" is all products, all compiled loops, and what
+is in kernels. With two threads the main one is watched, and in kernels waits for the other.
 
 One fit with labels on SciFact's MiniLM vectors has both stages: stage 1 is the default step
 without labels. Without `--data` the rows are made up, in the same shapes. The guard is off, so
@@ -76,14 +76,14 @@ def inputs(data: Path | None, n: int) -> tuple[np.ndarray, dict[str, Any]]:
 def watch_phases(clock: Clock) -> None:
     """Have the parts of a step counted for their phases."""
     from madapt.adaptor import ResidualAdaptor
-    from madapt.backends.numba import _losses
+    from madapt.backends.numba import _losses, _moments, _products, _residual
     from madapt.losses import Objective
     from madapt.training import sampling, tasks
 
     plain_forward = ResidualAdaptor.forward
 
-    def forward(adaptor: Any, X: Any) -> Any:
-        found = plain_forward(adaptor, X)
+    def forward(adaptor: Any, *args: Any) -> Any:
+        found = plain_forward(adaptor, *args)
         return found._replace(backward=clock.of(found.backward, "backward"))
 
     ResidualAdaptor.forward = clock.of(forward, "forward")
@@ -94,8 +94,17 @@ def watch_phases(clock: Clock) -> None:
     tasks.Updater.update = clock.of(tasks.Updater.update, "update")
     for name in ("documents", "queries"):
         setattr(Objective, name, clock.of(getattr(Objective, name), "losses"))
+    Objective.product = clock.of(Objective.product, "targets")
     for name in _losses.__all__:
         setattr(_losses, name, clock.of(getattr(_losses, name), "kernels"))
+    # The other kernels stay in the phase of their caller, products of their own apart.
+    for module, name in (
+        (_residual, "residual"),
+        (_residual, "_backward"),
+        (_products, "product"),
+        (_moments, "adam_direction"),
+    ):
+        setattr(module, name, clock.of(getattr(module, name), None, COMPILED))
 
 
 def watch_steps(clock: Clock) -> dict[str, Any]:
@@ -184,7 +193,11 @@ def summary(stage: str, plain: list[Any], clocked: list[Any]) -> dict[str, Any]:
     ]
     shares = []
     for table in tables:
-        outside = sum(kinds[PRODUCTS] for phase, kinds in table.items() if phase != "kernels")
+        outside = sum(
+            kinds[PRODUCTS] + kinds[COMPILED]
+            for phase, kinds in table.items()
+            if phase != "kernels"
+        )
         total = sum(sum(kinds.values()) for kinds in table.values())
         shares.append((outside + sum(table["kernels"].values())) / total)
     return {

@@ -25,7 +25,7 @@ __all__ = ["CrossValidation", "JudgedCorpus", "cross_validate", "learn_from_quer
 #: How many of a query's most similar documents its hard negatives are drawn from.
 N_HARD = 100
 #: Documents of a batch.
-BATCH_DOCUMENTS = 768
+BATCH_DOCUMENTS = 512
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
 
