@@ -17,8 +17,8 @@ from madapt.backends.numba._compile import bits_of, compiled, float_of, inlined
 
 __all__ = ["Rankings", "merge_both", "merge_diagonal", "merge_rankings", "merge_rows"]
 
-#: Similarities that are compared with the bound together, and then in a group with a hit.
-_GROUP, _PART = 64, 16
+#: Similarities that are compared with the bound together.
+_GROUP = 64
 #: A place that is not taken, below every entry.
 _NOTHING = np.iinfo(np.int64).min
 _0, _1, _INFINITY = np.float32(0), np.float32(1), np.float32(np.inf)
@@ -146,15 +146,21 @@ def _merge_some(s, first, aside, i, k, reservoirs, counts, bounds):
 @inlined
 def _merge_row(s, first, aside, i, k, reservoirs, counts, bounds):
     """Merge similarities s_j of index first + j into row i, passing over whole groups."""
+    found = np.empty(_GROUP, np.int64)
     whole = s.shape[0] // _GROUP * _GROUP
     for start in range(0, whole, _GROUP):
-        if not _any_above(s[start : start + _GROUP], bounds[i], _GROUP):
+        group, bound = s[start : start + _GROUP], bounds[i]
+        if not _any_above(group, bound, _GROUP):
             continue
-        for a in range(start, start + _GROUP, _PART):
-            b = a + _PART
-            if _any_above(s[a:b], bounds[i], _PART):
-                beside = aside[a:b]
-                _merge_some(s[a:b], first + a, beside, i, k, reservoirs, counts, bounds)
+        # Where they are is written down without a branch that would be guessed wrong.
+        n_found = 0
+        for j in range(_GROUP):
+            found[n_found] = j
+            n_found += group[j] > bound
+        for place in range(n_found):
+            j = start + found[place]
+            if s[j] > bounds[i] and (aside.shape[0] == 0 or aside[j] == 0):
+                _append(_entry(s[j], first + j), i, k, reservoirs, counts, bounds)
     beside = aside[whole:]
     _merge_some(s[whole:], first + whole, beside, i, k, reservoirs, counts, bounds)
 
