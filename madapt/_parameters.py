@@ -107,6 +107,8 @@ def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Sett
         supervised_neighbor_temperature=0.1,
         n_neighbors=check_integer(p["n_neighbors"], "n_neighbors", low=1),
         support_size=_support_size(p["support_size"]),
+        # With many queries there are many steps, and products over documents are half of each.
+        batch_documents=768 if few else 512,
         dim_weights=_dim_weights(p["dim_weights"], dims),
         input_noise=check_number(p["input_noise"], "input_noise", low=0),
         early_stopping=_check_bool(p["early_stopping"], "early_stopping"),

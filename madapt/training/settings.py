@@ -41,6 +41,7 @@ class Settings:
     supervised_neighbor_temperature: float
     n_neighbors: int
     support_size: int | None
+    batch_documents: int
     dim_weights: tuple[float, ...] | str | None
     input_noise: float
     early_stopping: bool

@@ -24,8 +24,6 @@ __all__ = ["CrossValidation", "JudgedCorpus", "cross_validate", "learn_from_quer
 
 #: How many of a query's most similar documents its hard negatives are drawn from.
 N_HARD = 100
-#: Documents of a batch.
-BATCH_DOCUMENTS = 512
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
 
@@ -108,7 +106,7 @@ def learn_from_queries(
     """
     stage = settings.supervised
     hard, _ = top_k(np.asarray(data.queries), np.asarray(data.documents), N_HARD)
-    sampler = QuerySampler(data.qrels, stage.batch_size, BATCH_DOCUMENTS, hard, generator)
+    sampler = QuerySampler(data.qrels, stage.batch_size, settings.batch_documents, hard, generator)
     task = QueryTask(
         data.queries,
         data.documents,
