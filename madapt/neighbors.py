@@ -197,7 +197,9 @@ class _Search:
     def others(self, k: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the k best other rows of each row of the corpus; None: search as usual."""
         n, d = self.corpus.shape
-        if "nearest_others" not in self.kernels or 8 * n * d > self.max_bytes:
+        # The rows as they are compared, and for each the 8 bytes of 2 k candidates.
+        needed = 8 * n * (d + 2 * max(k, 16))
+        if "nearest_others" not in self.kernels or needed > self.max_bytes:
             return None
         if self.prepared is None:
             self.prepared = np.concatenate([block for _, block in self._blocks()])

@@ -70,6 +70,17 @@ def test_it_is_the_kernel_that_runs(monkeypatch):
     assert calls == ["nearest", "nearest_others"]
 
 
+def test_many_neighbours_of_each_row_stay_within_the_budget(monkeypatch):
+    # The candidates of all rows would take 16 n k bytes, twice the budget.
+    n, k, budget = 4200, 500, 2**24
+    assert 16 * n * k > 2 * budget
+    calls = []
+    monkeypatch.setattr(_nearest, "nearest_others", lambda *args: calls.append(args))
+    corpus = np.random.default_rng(0).standard_normal((n, 8), dtype=np.float32)
+    top_k(corpus, corpus, k, exclude_self=True, max_bytes=budget)
+    assert not calls
+
+
 @pytest.mark.parametrize("exclude_self", [False, True])
 def test_repeated_rows_are_found_in_order(exclude_self):
     corpus = whole_numbers(300, 6)
