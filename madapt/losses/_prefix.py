@@ -15,8 +15,8 @@ from array_api_compat import array_namespace, device
 
 __all__ = ["Slope", "dim_weights", "off_diagonal", "through_prefixes"]
 
-#: What a loss says of one prefix: cosines C_l -> (value, dvalue/dC_l), same shape.
-Slope = Callable[[Any], tuple[Any, Any]]
+#: What a loss says of one prefix: cosines C_l, l -> (value, dvalue/dC_l), same shape.
+Slope = Callable[[Any, int], tuple[Any, Any]]
 
 
 def dim_weights(weights: Sequence[float] | None, dims: Sequence[int]) -> list[float]:
@@ -42,7 +42,7 @@ def through_prefixes(
     columns: Any = None,
     weights: Sequence[float] | None = None,
 ) -> tuple[float, Any]:
-    """Return sum_l w_l slope(C_l) and its gradient, for prefixes of lengths `dims`.
+    """Return sum_l w_l slope(C_l, l) and its gradient, for prefixes of lengths `dims`.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def through_prefixes(
     dims : sequence of int, increasing, the last at most d
         Prefix lengths m_1 < ... < m_L.
     slope : callable
-        Maps C_l, the cosines of prefix m_l, to (value, A_l = dvalue / dC_l).
+        Maps C_l, the cosines of prefix m_l, and l to (value, A_l = dvalue / dC_l).
     columns : array of shape (n, d) or None, default=None
         The rows that Y is compared with; None is the square form, Y with itself.
     weights : sequence of L floats or None, default=None
@@ -78,8 +78,9 @@ def through_prefixes(
     square = columns is None
     Z = Y if square else columns
     value, Ds, row_pulls, column_pulls = 0.0, [], [], []
-    for C, r, s, weight in _prefix_cosines(Y, Z, dims, dim_weights(weights, dims), xp):
-        value_l, A = slope(C)
+    cosines = _prefix_cosines(Y, Z, dims, dim_weights(weights, dims), xp)
+    for place, (C, r, s, weight) in enumerate(cosines):
+        value_l, A = slope(C, place)
         value += weight * float(value_l)
         A = weight * (0.5 * (A + A.T) if square else A)
         AC = A * C

@@ -7,6 +7,7 @@ same Kullback-Leibler divergence under different targets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,17 @@ from array_api_compat import array_namespace
 
 from madapt.losses._prefix import Slope, off_diagonal, through_prefixes
 
-__all__ = ["grade_slope", "graded_listwise_loss", "listwise_loss", "neighbor_slope"]
+__all__ = [
+    "Temperature",
+    "grade_slope",
+    "graded_listwise_loss",
+    "listwise_loss",
+    "neighbor_slope",
+    "prefix_temperatures",
+]
+
+#: One for all prefixes, or one each.
+Temperature = float | Sequence[float]
 
 
 def listwise_loss(
@@ -22,7 +33,8 @@ def listwise_loss(
     S: Any,
     dims: Sequence[int],
     *,
-    temperature: float = 0.1,
+    temperature: float | Sequence[float] = 0.1,
+    target_temperature: float | None = None,
     columns: Any = None,
     pairs: Any = None,
     weights: Sequence[float] | None = None,
@@ -37,8 +49,11 @@ def listwise_loss(
         Target cosines, those of the original vectors.
     dims : sequence of L int
         Prefix lengths m, increasing, the last at most d.
-    temperature : float, default=0.1
-        t > 0; small values look at the nearest neighbours only.
+    temperature : float or sequence of L float, default=0.1
+        t_m > 0, one for all prefixes or one each; small values look at the nearest
+        neighbours only.
+    target_temperature : float or None, default=None
+        t > 0 of the original distribution; None is `temperature`, which is then one number.
     columns : array of shape (n, d) or None, default=None
         Adapted rows that Y is compared with; None compares Y with itself and leaves the
         diagonal out.
@@ -59,7 +74,9 @@ def listwise_loss(
     Notes
     -----
     L_list = mean over i, m of KL(p_i || q_i^m) with p_i = softmax over j of S_ij / t and
-    q_i^m = softmax over j of cos_m(y_i, y_j) / t, j over row i's list. A row with an empty
+    q_i^m = softmax over j of cos_m(y_i, y_j) / t_m, j over row i's list. Only the order of the
+    cosines matters to a search, and those of short prefixes scatter more (by 1 / sqrt(m) for
+    random directions): with a t_m that says so, they are asked for the order alone. A row with an empty
     list is left out of the mean. A zero row's q is uniform and its gradient 0. The value
     depends on how many documents a row is compared with. Time O(B n (d + L)).
 
@@ -79,7 +96,7 @@ def listwise_loss(
     """
     if columns is None:
         pairs = off_diagonal(Y) if pairs is None else pairs & off_diagonal(Y)
-    slope = neighbor_slope(S, temperature, pairs)
+    slope = neighbor_slope(S, temperature, pairs, target_temperature)
     return through_prefixes(Y, dims, slope, columns=columns, weights=weights)
 
 
@@ -89,7 +106,7 @@ def graded_listwise_loss(
     grades: Any,
     dims: Sequence[int],
     *,
-    temperature: float = 0.1,
+    temperature: float | Sequence[float] = 0.1,
     pairs: Any = None,
     weights: Sequence[float] | None = None,
 ) -> tuple[float, tuple[Any, Any]]:
@@ -105,8 +122,8 @@ def graded_listwise_loss(
         Grades at or above 0; 0 is not relevant or unjudged.
     dims : sequence of L int
         Prefix lengths m, increasing, the last at most d.
-    temperature : float, default=0.1
-        t > 0.
+    temperature : float or sequence of L float, default=0.1
+        t_m > 0, one for all prefixes or one each.
     pairs : boolean array of shape (B, n) or None, default=None
         True where document j takes part in query i's list; None takes all.
     weights : sequence of L float or None, default=None
@@ -122,7 +139,7 @@ def graded_listwise_loss(
     Notes
     -----
     mean over i, m of KL(p_i || q_i^m), p_i = grades_i / sum(grades_i) and q_i^m = softmax
-    over j of cos_m(q_i, d_j) / t. A query without a positive is left out of the mean and
+    over j of cos_m(q_i, d_j) / t_m. A query without a positive is left out of the mean and
     has gradient 0; one whose documents are all equally relevant pulls them alike.
     Time O(B n (d + L)).
 
@@ -135,13 +152,24 @@ def graded_listwise_loss(
     return through_prefixes(Q, dims, slope, columns=D, weights=weights)
 
 
-def neighbor_slope(S: Any, temperature: float, pairs: Any) -> Slope:
+def prefix_temperatures(
+    temperature: float, prefix_temperature: float, dims: Sequence[int]
+) -> Temperature:
+    """Return t_m = temperature + prefix_temperature / sqrt(m) of each prefix; one number if alike."""
+    if not prefix_temperature:
+        return temperature
+    return tuple(temperature + prefix_temperature / math.sqrt(m) for m in dims)
+
+
+def neighbor_slope(
+    S: Any, temperature: Temperature, pairs: Any, target_temperature: float | None = None
+) -> Slope:
     """Return the slope of the divergence from p_i = softmax over j of S_ij / t."""
-    P, _ = _softmax(S / temperature, pairs)
+    P, _ = _softmax(S / (temperature if target_temperature is None else target_temperature), pairs)
     return _divergence_slope(P, temperature, pairs)
 
 
-def grade_slope(grades: Any, temperature: float, pairs: Any) -> Slope:
+def grade_slope(grades: Any, temperature: Temperature, pairs: Any) -> Slope:
     """Return the slope of the divergence from p_i = grades_i / sum(grades_i)."""
     xp = array_namespace(grades)
     if pairs is not None:
@@ -151,8 +179,8 @@ def grade_slope(grades: Any, temperature: float, pairs: Any) -> Slope:
     return _divergence_slope(P, temperature, pairs)
 
 
-def _divergence_slope(P: Any, temperature: float, pairs: Any) -> Slope:
-    """Return C -> mean over rows of KL(P_i || softmax_j C_ij / t), and (q - p) / (t B).
+def _divergence_slope(P: Any, temperature: Temperature, pairs: Any) -> Slope:
+    """Return C_l -> mean over rows of KL(P_i || softmax_j C_ij / t_l), and (q - p) / (t_l B).
 
     Rows of P, of shape (B, n), sum to 1; a row of zeros is left out of the mean.
     """
@@ -162,10 +190,11 @@ def _divergence_slope(P: Any, temperature: float, pairs: Any) -> Slope:
     positive = P > 0
     log_P = xp.log(xp.where(positive, P, xp.ones_like(P)))
 
-    def slope(C: Any) -> tuple[Any, Any]:
-        Q, log_Q = _softmax(C / temperature, pairs)
+    def slope(C: Any, place: int) -> tuple[Any, Any]:
+        t = temperature if isinstance(temperature, int | float) else temperature[place]
+        Q, log_Q = _softmax(C / t, pairs)
         divergence = P * xp.where(positive, log_P - log_Q, xp.zeros_like(P))
-        return xp.sum(divergence) * scale, (mass * Q - P) * (scale / temperature)
+        return xp.sum(divergence) * scale, (mass * Q - P) * (scale / t)
 
     return slope
 

@@ -10,7 +10,12 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from madapt.losses._prefix import Slope, off_diagonal, through_prefixes
-from madapt.losses.listwise import grade_slope, neighbor_slope
+from madapt.losses.listwise import (
+    Temperature,
+    grade_slope,
+    neighbor_slope,
+    prefix_temperatures,
+)
 from madapt.losses.pairwise import deviation_slope
 from madapt.losses.ranking import ranking_slope
 from madapt.losses.topk import neighbor_pairs
@@ -35,6 +40,9 @@ class Objective:
         Of the listwise loss among documents.
     relevance_temperature : float, default=0.1
         Of the loss of queries against documents.
+    prefix_temperature : float, default=0.0
+        The listwise losses' temperature t is t + prefix_temperature / sqrt(m) for the prefix of
+        m dims, and t for the targets.
     n_neighbors : int, default=10
         Neighbours of the top-k loss where none are handed in.
     weights : tuple of float or None, default=None
@@ -50,6 +58,7 @@ class Objective:
     relevance: str = "softmax"
     neighbor_temperature: float = 0.1
     relevance_temperature: float = 0.1
+    prefix_temperature: float = 0.0
     n_neighbors: int = 10
     weights: Sequence[float] | None = None
     kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -86,7 +95,8 @@ class Objective:
             pairs = off_diagonal(Y) if pairs is None else pairs & off_diagonal(Y)
         terms: list[tuple[float, Slope]] = []
         if self.listwise_weight:
-            slope = neighbor_slope(S, self.neighbor_temperature, pairs)
+            t = self.neighbor_temperature
+            slope = neighbor_slope(S, self._temperatures(t), pairs, t)
             terms.append((self.listwise_weight, slope))
         if self.topk_weight:
             if neighbors is None:
@@ -102,20 +112,25 @@ class Objective:
     def queries(self, Q: Any, D: Any, grades: Any) -> tuple[float, tuple[Any, Any]]:
         """Return the loss of queries Q (B, d) against documents D (n, d) of grades (B, n)."""
         name = "graded_listwise" if self.relevance == "softmax" else "ranking"
-        temperature = self.relevance_temperature
+        temperature: Temperature = self.relevance_temperature
+        if self.relevance == "softmax":
+            temperature = self._temperatures(self.relevance_temperature)
         found = self._fused(name, Q, D, grades, temperature=temperature)
         if found is not None:
             return found
         if self.relevance == "softmax":
             slope = grade_slope(grades, temperature, None)
         else:
-            slope = ranking_slope(grades, temperature)
+            slope = ranking_slope(grades, self.relevance_temperature)
         return through_prefixes(Q, self.dims, slope, columns=D, weights=self.weights)
 
     def product(self, A: Any, B: Any) -> Any:
         """Return A B, from the backend's kernel where there is one."""
         found = self.kernels["product"](A, B) if "product" in self.kernels else None
         return A @ B if found is None else found
+
+    def _temperatures(self, temperature: float) -> Temperature:
+        return prefix_temperatures(temperature, self.prefix_temperature, self.dims)
 
     def _fused(self, name: str, *arrays: Any, **options: Any) -> tuple[float, Any] | None:
         """Return what a kernel says, or None where there is none for the case."""
@@ -133,7 +148,8 @@ class Objective:
                 "listwise",
                 Y,
                 S,
-                temperature=self.neighbor_temperature,
+                temperature=self._temperatures(self.neighbor_temperature),
+                target_temperature=self.neighbor_temperature,
                 columns=columns,
                 pairs=pairs,
             )
@@ -178,10 +194,10 @@ def _added(one: tuple[float, Any], other: Any) -> tuple[float, Any]:
 def _sum(terms: list[tuple[float, Slope]]) -> Slope:
     """Return the slope of the weighted sum of losses."""
 
-    def slope(C: Any) -> tuple[Any, Any]:
+    def slope(C: Any, place: int) -> tuple[Any, Any]:
         value, A = 0.0, 0.0 * C
         for weight, term in terms:
-            value_term, A_term = term(C)
+            value_term, A_term = term(C, place)
             value, A = value + weight * value_term, A + weight * A_term
         return value, A
 

@@ -83,7 +83,7 @@ def deviation_slope(S: Any, pairs: Any) -> Slope:
     weight = weight / max(float(xp.sum(weight)), 1.0)
     limit = 8 * xp.finfo(S.dtype).eps
 
-    def slope(C: Any) -> tuple[Any, Any]:
+    def slope(C: Any, place: int) -> tuple[Any, Any]:
         difference = C - S
         magnitude = xp.abs(difference)
         moved = xp.astype(magnitude > limit, S.dtype)

@@ -73,7 +73,7 @@ def ranking_slope(grades: Any, temperature: float) -> Slope:
     gain = xp.where(worse, r_better - r, xp.zeros_like(r))
     scale = 1.0 / max(float(xp.sum(xp.astype(worse, r.dtype))), 1.0)
 
-    def slope(C: Any) -> tuple[Any, Any]:
+    def slope(C: Any, place: int) -> tuple[Any, Any]:
         s = xp.take(C, query, axis=0) / temperature  # (T, n): s_ik
         margin = s - xp.sum(s * at_positive, axis=1)[:, None]  # s_ik - s_ij
         value = xp.sum(gain * _log1p_exp(margin, xp)) * scale

@@ -149,15 +149,16 @@ def neighbor_slopes(K, S, inverse, r, weights, slope, i0, value, row_sums, colum
 def _targets(p, base, shift, T, counts, slope, graded):
     """Fill p, base and shift; return a constant, and whether p has any mass.
 
-    q = 2^(slope c + shift) / Z, where shift leaves out the columns that do not count, and
-    KL(p || q) = sum p (base - c) / t + log Z + the constant.
+    q = 2^(k (c - 1) + shift) / Z with k = log2(e) / t_m, where shift leaves out the columns that
+    do not count, and KL(p || q) = sum p (scale base - c) / t_m + log Z + the constant, where
+    scale is 1 for grades and t_m / t for cosines.
     """
     total = 0.0
     for j in range(T.shape[0]):
         e = T[j] if graded else power_of_two(T[j] * slope - slope)
         p[j] = e * counts[j]
         base[j] = _1 if graded else T[j]
-        shift[j] = -slope if counts[j] else _NEVER
+        shift[j] = _0 if counts[j] else _NEVER
         total += p[j]
     if not total > 0.0:
         return 0.0, False
@@ -171,15 +172,15 @@ def _targets(p, base, shift, T, counts, slope, graded):
 
 
 @inlined
-def _cosines(k, gram, s, ri, shift, p, base, slope):
-    """Turn Gram blocks k_j into cosines; return Z and sum p (base - c)."""
+def _cosines(k, gram, s, ri, shift, p, base, scale, slope):
+    """Turn Gram blocks k_j into cosines; return Z and sum p (scale base - c)."""
     mass, lost = _0, _0
     for j in range(k.shape[0]):
         gram[j] += k[j]
         c = gram[j] * ri * s[j]
         k[j] = c
-        mass += power_of_two(c * slope + shift[j])
-        lost += p[j] * (base[j] - c)
+        mass += power_of_two((c * slope - slope) + shift[j])
+        lost += p[j] * (scale * base[j] - c)
     return mass, lost
 
 
@@ -189,7 +190,7 @@ def _slopes(k, D, s, ri, shift, p, log_mass, slope, weight, pull):
     total = _0
     for j in range(k.shape[0]):
         c = k[j]
-        a = weight * (power_of_two(c * slope + (shift[j] - log_mass)) - p[j])
+        a = weight * (power_of_two((c * slope - slope) + (shift[j] - log_mass)) - p[j])
         pull[j] += a * c
         total += a * c
         D[j] += a * ri * s[j]
@@ -199,13 +200,15 @@ def _slopes(k, D, s, ri, shift, p, log_mass, slope, weight, pull):
 
 @compiled(
     "void(float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean, float32[:,::1], "
-    "float32[:,::1], float32[::1], float32, int64, float64[::1], float64[:,::1], "
+    "float32[:,::1], float32[::1], float32[::1], float32, int64, float64[::1], float64[:,::1], "
     "float32[:,::1])"
 )
-def list_slopes(K, targets, pairs, graded, r, s, weights, slope, i0, value, row_sums, column_sums):
+def list_slopes(
+    K, targets, pairs, graded, r, s, weights, slopes, target, i0, value, row_sums, column_sums
+):
     """Turn the Gram blocks of a tile, in place, into running sums of D from the back.
 
-    A_ij = q_ij - p_ij for rows whose p has mass, 0 for the others.
+    A_ij = slope_m (q_ij - p_ij) for rows whose p has mass, 0 for the others.
 
     Parameters
     ----------
@@ -219,8 +222,10 @@ def list_slopes(K, targets, pairs, graded, r, s, weights, slope, i0, value, row_
         Which of the two the targets are.
     r, s : arrays of shapes (L, B), (L, n)
     weights : array of shape (L,)
-    slope : float
-        log2(e) / temperature.
+    slopes : array of shape (L,)
+        log2(e) / t_m of each prefix.
+    target : float
+        log2(e) / t of the targets where they are cosines.
     value, row_sums, column_sums : arrays of shapes (2,), (L, B), (L, n)
         Of the divergence and of rows with mass; of A C; added to.
     """
@@ -228,11 +233,10 @@ def list_slopes(K, targets, pairs, graded, r, s, weights, slope, i0, value, row_
     gram, log_mass = np.empty(CHUNK, np.float32), np.empty(L, np.float32)
     p, base, shift = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     mass, lost = np.empty(L, np.float64), np.empty(L, np.float64)
-    t = np.log2(np.e) / slope
     for i in range(T):
         at = i0 + i
         counts = pairs[min(at, pairs.shape[0] - 1)]
-        constant, has_mass = _targets(p, base, shift, targets[at], counts, slope, graded)
+        constant, has_mass = _targets(p, base, shift, targets[at], counts, target, graded)
         if not has_mass:
             K[:, i, :] = _0
             continue
@@ -242,21 +246,24 @@ def list_slopes(K, targets, pairs, graded, r, s, weights, slope, i0, value, row_
             gram[:] = _0
             for m in range(L):
                 k = K[m, i, a:b]
+                slope = slopes[m]
+                scale = _1 if graded else target / slope
                 z, part = _cosines(
-                    k, gram, s[m, a:b], r[m, at], shift[a:b], p[a:b], base[a:b], slope
+                    k, gram, s[m, a:b], r[m, at], shift[a:b], p[a:b], base[a:b], scale, slope
                 )
                 mass[m] += z
                 lost[m] += part
         value[1] += 1.0
         for m in range(L):
             log_mass[m] = np.log2(mass[m])
+            t = np.log2(np.e) / slopes[m]
             value[0] += weights[m] * (lost[m] / t + np.log(mass[m]) + constant)
         for a in range(0, n, CHUNK):
             b = min(a + CHUNK, n)
             gram[:] = _0  # from here on the running sum of D
             for m in range(L - 1, -1, -1):
                 k, pull = K[m, i, a:b], column_sums[m, a:b]
-                sj, ri, weight, log_z = s[m, a:b], r[m, at], weights[m], log_mass[m]
+                sj, ri, slope, log_z = s[m, a:b], r[m, at], slopes[m], log_mass[m]
                 row_sums[m, at] += _slopes(
-                    k, gram, sj, ri, shift[a:b], p[a:b], log_z, slope, weight, pull
+                    k, gram, sj, ri, shift[a:b], p[a:b], log_z, slope, weights[m] * slope, pull
                 )

@@ -77,21 +77,26 @@ def listwise(
     S: Any,
     dims: Sequence[int],
     *,
-    temperature: float = 0.1,
+    temperature: float | Sequence[float] = 0.1,
+    target_temperature: float | None = None,
     columns: Any = None,
     pairs: Any = None,
     weights: Sequence[float] | None = None,
 ) -> Found:
     """Return the listwise loss among documents, and its gradient.
 
-    Parameters as for `madapt.losses.listwise_loss`; the square form has no `pairs` and
-    reads S above the diagonal only.
+    Parameters as for `madapt.losses.listwise_loss`; the square form has no `pairs`, one
+    temperature for all, and reads S above the diagonal only.
     """
-    if temperature < LOWEST_TEMPERATURE or not _serves(Y, S, columns):
+    t = _temperatures(temperature, dims)
+    target = float(t[0]) if target_temperature is None else target_temperature
+    if min(target, t.min()) < LOWEST_TEMPERATURE or not _serves(Y, S, columns):
         return None
     if columns is not None:
-        return _lists(Y, columns, S, dims, temperature, pairs, weights, is_graded=False)
-    return None if pairs is not None else _neighbors(Y, S, dims, temperature, weights)
+        return _lists(Y, columns, S, dims, t, target, pairs, weights, is_graded=False)
+    if pairs is not None or (t != target).any():
+        return None
+    return _neighbors(Y, S, dims, target, weights)
 
 
 def graded_listwise(
@@ -100,14 +105,15 @@ def graded_listwise(
     grades: Any,
     dims: Sequence[int],
     *,
-    temperature: float = 0.1,
+    temperature: float | Sequence[float] = 0.1,
     pairs: Any = None,
     weights: Sequence[float] | None = None,
 ) -> Found:
     """Return the listwise loss of graded documents; see `madapt.losses.graded_listwise_loss`."""
-    if temperature < LOWEST_TEMPERATURE or not _serves(Q, grades, D):
+    t = _temperatures(temperature, dims)
+    if t.min() < LOWEST_TEMPERATURE or not _serves(Q, grades, D):
         return None
-    return _lists(Q, D, grades, dims, temperature, pairs, weights, is_graded=True)
+    return _lists(Q, D, grades, dims, t, 1.0, pairs, weights, is_graded=True)
 
 
 def ranking(
@@ -185,7 +191,8 @@ def _lists(
     columns: np.ndarray,
     targets: np.ndarray,
     dims: Sequence[int],
-    temperature: float,
+    temperatures: np.ndarray,
+    target_temperature: float,
     pairs: Any,
     weights: Sequence[float] | None,
     *,
@@ -193,16 +200,19 @@ def _lists(
 ) -> Found:
     """Return the listwise loss of rows against other rows."""
     targets, counted = plain(targets), _mask(pairs, targets)
-    w, slope = _dim_weights(weights, dims), np.float32(np.log2(np.e) / temperature)
+    w, steepness = _dim_weights(weights, dims), np.log2(np.e) / temperatures
+    steep, target = steepness.astype(np.float32), np.float32(np.log2(np.e) / target_temperature)
 
     def make(rows: Blocks, others: Blocks) -> Slopes:
         def slopes(K: np.ndarray, i0: int, j0: int, *sums: np.ndarray) -> None:
-            list_slopes(K, targets, counted, is_graded, rows.r, others.r, w, slope, i0, *sums)
+            list_slopes(
+                K, targets, counted, is_graded, rows.r, others.r, w, steep, target, i0, *sums
+            )
 
         return slopes
 
     sums, gradients = _rectangular(
-        Y, columns, dims, make, lambda sums: 1.0 / (max(sums[1], 1.0) * temperature)
+        Y, columns, dims, make, lambda sums: np.log(2.0) / max(sums[1], 1.0)
     )
     return float(sums[0]) / max(float(sums[1]), 1.0), gradients
 
@@ -244,6 +254,11 @@ def _mask(pairs: Any, S: np.ndarray) -> np.ndarray:
     if pairs is None:
         return np.ones((1, S.shape[1]), np.uint8)
     return plain(np.asarray(pairs, dtype=bool)).view(np.uint8)
+
+
+def _temperatures(temperature: float | Sequence[float], dims: Sequence[int]) -> np.ndarray:
+    """Return one temperature per dim."""
+    return np.broadcast_to(np.asarray(temperature, np.float64), (len(dims),))
 
 
 def _dim_weights(weights: Sequence[float] | None, dims: Sequence[int]) -> np.ndarray:
