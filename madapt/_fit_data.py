@@ -57,6 +57,11 @@ class FitData:
         ]
         return len(judged), float(np.median(positives))
 
+    @property
+    def n_queries(self) -> int:
+        """Number of queries, judged or not."""
+        return 0 if self.queries is None else len(self.queries)
+
     def sample(self, max_rows: int, generator: np.random.Generator) -> FitData:
         """Return the same with at most max_rows documents, judged ones first."""
         n = len(self.documents)

@@ -16,9 +16,12 @@ from madapt._row_source import is_row_sliceable
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
-from madapt.training import N_OVERLAP, neighbor_overlap
+from madapt.training import neighbor_overlap
 
 __all__ = ["FittedAdaptorMixin", "fingerprint"]
+
+#: Neighbours whose overlap `score` measures.
+N_OVERLAP = 10
 
 
 class FittedAdaptorMixin(PrefixTransformerMixin):

@@ -35,6 +35,7 @@ PUBLISHED: dict[str, Any] = {
     "ranking_weight": 1.0,
     "ranking_loss": "logistic",
     "temperature": 1.0,
+    "prefix_temperature": 0.0,
     "batch_size": 128,
     "support_size": None,
     "dim_weights": None,
@@ -46,11 +47,15 @@ PUBLISHED: dict[str, Any] = {
 }
 #: Documents each row of a batch is compared with.
 SUPPORT_SIZE = 4096
+#: With that many unlabeled queries half of the rows of a batch are queries; the most there are.
+HALF_SHARE, MOST_QUERIES = 400, 0.7
 #: Hidden units of the MLP.
 HIDDEN_DIM = 512
 
 
-def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Settings:
+def settings_of(
+    estimator: Any, d: int, n_judged: int, positives: float, n_queries: int = 0
+) -> Settings:
     """Check the parameters of a `MatryoshkaAdaptor` and resolve each "auto".
 
     Parameters
@@ -62,6 +67,8 @@ def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Sett
         Number of queries with a positive; 0 without labels.
     positives : float
         Median number of positives of such a query.
+    n_queries : int, default=0
+        Number of queries, judged or not.
 
     Raises
     ------
@@ -80,7 +87,8 @@ def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Sett
         max_iter=150,
         learning_rate=1e-2 if learned else 1e-3,
         batch_size=256,
-        temperature=0.05,
+        temperature=0.03,
+        prefix_temperature=0.3,
     )
     stage_2 = _stage(
         p,
@@ -89,6 +97,7 @@ def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Sett
         learning_rate=2e-3,
         batch_size=64,
         temperature=0.05 if positives <= 2 else 0.1,
+        prefix_temperature=0.0,
     )
     weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
     _check_bool(p["normalize"], "normalize")
@@ -107,6 +116,7 @@ def settings_of(estimator: Any, d: int, n_judged: int, positives: float) -> Sett
         supervised_neighbor_temperature=0.1,
         n_neighbors=check_integer(p["n_neighbors"], "n_neighbors", low=1),
         support_size=_support_size(p["support_size"]),
+        query_share=_query_share(p["query_share"], n_queries),
         # With many queries there are many steps, and products over documents are half of each.
         batch_documents=768 if few else 512,
         dim_weights=_dim_weights(p["dim_weights"], dims),
@@ -147,7 +157,8 @@ def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
         if name in ("max_iter", "batch_size"):
             values[name] = check_integer(value, name, low=0 if name == "max_iter" else 2)
         else:
-            values[name] = check_number(value, name, low=0, open_low=True)
+            open_low = name != "prefix_temperature"
+            values[name] = check_number(value, name, low=0, open_low=open_low)
     return StageSettings(**values)
 
 
@@ -192,6 +203,12 @@ def _support_size(value: Any) -> int | None:
     if isinstance(value, str) and value == "auto":
         return SUPPORT_SIZE
     return None if value is None else check_integer(value, "support_size", low=2)
+
+
+def _query_share(value: Any, n_queries: int) -> float:
+    if isinstance(value, str) and value == "auto":
+        return min(MOST_QUERIES, n_queries / (n_queries + HALF_SHARE))
+    return check_number(value, "query_share", low=0, high=1)
 
 
 def _check_bool(value: Any, name: str) -> bool:

@@ -62,8 +62,11 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     ranking_loss : {"softmax", "logistic"}, default="softmax"
         `graded_listwise_loss`, or the published pairwise `ranking_loss`.
     temperature : float, pair or "auto", default="auto"
-        Of the listwise loss without labels and of the ranking loss with them: .05, and .1
-        where queries have more than two positives in the median.
+        Of the listwise loss without labels and of the ranking loss with them: .03; and .05,
+        or .1 where queries have more than two positives in the median.
+    prefix_temperature : float, pair or "auto", default="auto"
+        The prefix of m dims has the temperature t + prefix_temperature / m, its target
+        t alone: .3 without labels, 0 with them.
     n_neighbors : int, default=10
         Neighbours of the top-k loss.
     batch_size : int, pair or "auto", default="auto"
@@ -71,6 +74,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     support_size : int, None or "auto", default="auto"
         Documents each row of an unlabeled batch is compared with; "auto" is 4,096, None
         the batch itself.
+    query_share : float in 0..1 or "auto", default="auto"
+        Share of the rows of an unlabeled batch that are queries, where `queries` are given.
+        "auto" is n / (n + 400) for n queries, at most .7.
     dim_weights : sequence of float, "relative" or None, default="relative"
         A weight for each of `dims` in the losses. "relative" divides each dim's loss
         by what it is at the start while a rotation is learned, and is None elsewhere; None
@@ -166,9 +172,11 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         ranking_weight: float = 1.0,
         ranking_loss: str = "softmax",
         temperature: Any = "auto",
+        prefix_temperature: Any = "auto",
         n_neighbors: int = 10,
         batch_size: Any = "auto",
         support_size: int | str | None = "auto",
+        query_share: float | str = "auto",
         dim_weights: Sequence[float] | str | None = "relative",
         max_iter: Any = "auto",
         learning_rate: Any = "auto",
@@ -198,9 +206,11 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         self.ranking_weight = ranking_weight
         self.ranking_loss = ranking_loss
         self.temperature = temperature
+        self.prefix_temperature = prefix_temperature
         self.n_neighbors = n_neighbors
         self.batch_size = batch_size
         self.support_size = support_size
+        self.query_share = query_share
         self.dim_weights = dim_weights
         self.max_iter = max_iter
         self.learning_rate = learning_rate
@@ -298,7 +308,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
             query_ids=query_ids,
             corpus_ids=corpus_ids,
         )
-        settings = settings_of(self, rows.shape[1], *data.label_counts)
+        settings = settings_of(self, rows.shape[1], *data.label_counts, data.n_queries)
         center = check_center(self.center, data.queries is not None)
         max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
         backend = get_backend(self.backend)

@@ -7,7 +7,6 @@ same Kullback-Leibler divergence under different targets.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,8 +74,8 @@ def listwise_loss(
     -----
     L_list = mean over i, m of KL(p_i || q_i^m) with p_i = softmax over j of S_ij / t and
     q_i^m = softmax over j of cos_m(y_i, y_j) / t_m, j over row i's list. Only the order of the
-    cosines matters to a search, and those of short prefixes scatter more (by 1 / sqrt(m) for
-    random directions): with a t_m that says so, they are asked for the order alone. A row with an empty
+    cosines matters to a search, and those of short prefixes scatter more: with a t_m that falls
+    with m, they are asked for the order, not for the scale. A row with an empty
     list is left out of the mean. A zero row's q is uniform and its gradient 0. The value
     depends on how many documents a row is compared with. Time O(B n (d + L)).
 
@@ -155,10 +154,10 @@ def graded_listwise_loss(
 def prefix_temperatures(
     temperature: float, prefix_temperature: float, dims: Sequence[int]
 ) -> Temperature:
-    """Return t_m = temperature + prefix_temperature / sqrt(m) of each prefix; one number if alike."""
+    """Return t_m = temperature + prefix_temperature / m of each prefix; one number if alike."""
     if not prefix_temperature:
         return temperature
-    return tuple(temperature + prefix_temperature / math.sqrt(m) for m in dims)
+    return tuple(temperature + prefix_temperature / m for m in dims)
 
 
 def neighbor_slope(

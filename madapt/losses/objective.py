@@ -41,7 +41,7 @@ class Objective:
     relevance_temperature : float, default=0.1
         Of the loss of queries against documents.
     prefix_temperature : float, default=0.0
-        The listwise losses' temperature t is t + prefix_temperature / sqrt(m) for the prefix of
+        The listwise losses' temperature t is t + prefix_temperature / m for the prefix of
         m dims, and t for the targets.
     n_neighbors : int, default=10
         Neighbours of the top-k loss where none are handed in.

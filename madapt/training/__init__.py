@@ -1,13 +1,13 @@
 """Training: stages, loop, optimisers, sampling, early stopping and the guard."""
 
+from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import neighbor_overlap, query_ndcg
 from madapt.training.preparation import prepare
 from madapt.training.progress import printer
 from madapt.training.settings import Settings, StageSettings
-from madapt.training.stages import N_OVERLAP, Fit, TrainingData, fit_adaptor
+from madapt.training.stages import fit_adaptor
 
 __all__ = [
-    "N_OVERLAP",
     "Fit",
     "Settings",
     "StageSettings",

@@ -42,10 +42,13 @@ class Comparison:
     ----------
     dims : tuple of L int
     scores : dict of str to ndarray of shape (L, n_rows)
+    weights : ndarray of shape (n_rows,) or None
+        Of the rows in a mean; None weighs all alike.
     """
 
     dims: tuple[int, ...]
     scores: dict[str, np.ndarray]
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -54,6 +57,7 @@ class Comparison:
         data: HeldOut,
         dims: tuple[int, ...],
         candidates: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+        weights: np.ndarray | None = None,
     ) -> Comparison:
         """Measure the frozen embedding, truncation, PCA and each candidate's full transform."""
         frozen = (data.frozen_rows, data.frozen_corpus)
@@ -65,13 +69,14 @@ class Comparison:
         }
         for name, transform in candidates.items():
             scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)))
-        return cls(dims, scores)
+        return cls(dims, scores, weights)
 
     def table(self, metric: str, kept: str) -> dict[str, list[Any]]:
         """Return plain columns: dim, each method's mean, what was kept and the metric."""
         columns: dict[str, list[Any]] = {"dim": list(self.dims)}
         for name, scores in self.scores.items():
-            columns[name] = [float(mean) for mean in scores.mean(axis=1)]
+            means = np.average(scores, axis=1, weights=self.weights)
+            columns[name] = [float(mean) for mean in means]
         columns["kept"] = [kept] * len(self.dims)
         columns["metric"] = [metric] * len(self.dims)
         return columns

@@ -7,15 +7,27 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.special import stdtrit
 
 from madapt.evaluation.metrics import ndcg_at_k
 from madapt.neighbors import top_k
 
-__all__ = ["NDCG_MARGIN", "OVERLAP_MARGIN", "is_no_worse", "neighbor_overlap", "query_ndcg"]
+__all__ = [
+    "LEVEL",
+    "MARGIN",
+    "is_no_worse",
+    "neighbor_ndcg",
+    "neighbor_overlap",
+    "query_ndcg",
+]
 
-#: How far below the start the mean of a dim may fall: held-out rows are many and their overlap
-#: says much, judged queries are few and their nDCG says less.
-OVERLAP_MARGIN, NDCG_MARGIN = 0.005, 0.01
+#: Error probability of a stage's test.
+LEVEL = 0.05
+
+#: How far below the start the mean of a dim may fall.
+MARGIN = 0.01
+#: An original similarity lower by that much makes a neighbour's grade e times smaller.
+GRADE_TEMPERATURE = 0.05
 
 #: (row prefixes, corpus prefixes) of length m.
 Prefixes = Callable[[int], tuple[Any, Any]]
@@ -51,6 +63,45 @@ def neighbor_overlap(
     return overlap
 
 
+def neighbor_ndcg(
+    similarities: np.ndarray, prefixes: Prefixes, dims: Sequence[int], *, k: int = 10
+) -> np.ndarray:
+    """nDCG@k of each prefix's ranking, graded by the original similarities.
+
+    Parameters
+    ----------
+    similarities : ndarray of shape (n_rows, n)
+        Cosines of the original vectors.
+    prefixes : callable
+        m -> (rows (n_rows, m), corpus (n, m)).
+    dims : sequence of L int
+        Prefix lengths.
+    k : int, default=10
+        Depth.
+
+    Returns
+    -------
+    ndarray of shape (L, n_rows)
+        Between 0 and 1.
+
+    Notes
+    -----
+    Document j has the grade exp((S_ij - max_j S_ij) / .05). Where many documents are about as
+    near as the tenth, it costs next to nothing to find others of them, as it would cost a
+    reader; the overlap of the nearest ten counts each as a loss.
+    """
+    k = min(k, similarities.shape[1])
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    nearest = similarities.max(axis=1, keepdims=True)
+    grades = np.exp((similarities - nearest) / GRADE_TEMPERATURE)
+    ideal = -np.sort(-grades, axis=1)[:, :k] @ discounts
+    scores = np.empty((len(dims), len(similarities)))
+    for place, m in enumerate(dims):
+        found, _ = top_k(*prefixes(m), k)
+        scores[place] = np.take_along_axis(grades, found, axis=1) @ discounts / ideal
+    return scores
+
+
 def query_ndcg(
     qrels: csr_array, prefixes: Prefixes, dims: Sequence[int], *, k: int = 10
 ) -> np.ndarray:
@@ -79,28 +130,42 @@ def query_ndcg(
     return scores
 
 
-def is_no_worse(start: np.ndarray, candidate: np.ndarray, margin: float) -> bool:
+def is_no_worse(
+    start: np.ndarray,
+    candidate: np.ndarray,
+    *,
+    margin: float = MARGIN,
+    level: float = LEVEL,
+    weights: np.ndarray | None = None,
+) -> bool:
     """Decide whether a candidate replaces the start.
 
     Parameters
     ----------
     start, candidate : ndarrays of shape (L, n)
         Held-out scores, one row a dim, one column a held-out row or query.
-    margin : float
+    margin : float, default=0.01
         The most by which the mean of a dim may fall below the start.
+    level : float, default=0.05
+        Error probability of the test.
+    weights : ndarray of shape (n,) or None, default=None
+        Of the columns in each mean, of sum 1; None weighs all alike.
 
     Returns
     -------
     bool
-        True if no dim falls below the start by more than the margin, and the mean over
-        dims is higher by more than chance would have it: the one-sided paired test at the
-        5 % level, mean / standard error > 1.645 over held-out rows.
+        True if no dim's mean falls below the start's by more than the margin, and the mean
+        over dims is higher by a one-sided paired t-test: a candidate that is in truth no
+        better is kept with a probability of at most `level`.
     """
+    n = start.shape[1]
+    if n < 2:
+        return False
+    w = np.full(n, 1 / n) if weights is None else weights
     difference = candidate - start
-    if difference.mean(axis=1).min(initial=0.0) < -margin:
+    if (difference @ w).min(initial=0.0) < -margin:
         return False
     per_row = difference.mean(axis=0)
-    if len(per_row) < 2:
-        return False
-    error = per_row.std(ddof=1) / np.sqrt(len(per_row))
-    return bool(per_row.mean() > 1.645 * error and per_row.mean() > 0)
+    mean = float(per_row @ w)
+    error = float(np.sqrt(np.sum((w * (per_row - mean)) ** 2) * n / (n - 1)))
+    return mean > 0 and mean > float(stdtrit(n - 1, 1 - level)) * error

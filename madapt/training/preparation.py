@@ -8,10 +8,15 @@ from madapt._fit_data import FitData
 from madapt._linalg import svd_rotation
 from madapt._rows import unit_rows
 from madapt.exceptions import InvalidValueError
-from madapt.training.centering import FEWEST_QUERIES, STRENGTH, Center, strength_from_labels
+from madapt.training.centering import (
+    FEWEST_QUERIES,
+    Center,
+    strength_from_hubs,
+    strength_from_labels,
+)
+from madapt.training.data import TrainingData
 from madapt.training.guard import query_ndcg
 from madapt.training.settings import Settings
-from madapt.training.stages import TrainingData
 
 __all__ = ["prepare"]
 
@@ -51,14 +56,12 @@ def prepare(
     Q = Q.astype(X.dtype, copy=False)
     if center == "auto":
         center = _strength(X, Q, data, judged, settings)
-    means = Center.of(X, Q, center)
-    labels = {}
-    if len(judged):
-        qrels = data.qrels[judged]
-        labels = {"queries": Q[judged] - means.query, "frozen_queries": Q[judged], "qrels": qrels}
+    qrels = data.qrels[judged] if len(judged) else None
     if center == 0:
-        return TrainingData(X, X, **labels), None
-    return TrainingData(X - means.document, X, **labels), np.stack([means.document, means.query])
+        return TrainingData(X, X, Q, Q, judged, qrels), None
+    means = Center.of(X, Q, center)
+    centred = TrainingData(X - means.document, X, Q - means.query, Q, judged, qrels)
+    return centred, np.stack([means.document, means.query])
 
 
 def _refuse_overflow(data: FitData) -> None:
@@ -78,11 +81,11 @@ def _refuse_overflow(data: FitData) -> None:
 def _strength(
     X: np.ndarray, Q: np.ndarray, data: FitData, judged: np.ndarray, settings: Settings
 ) -> float:
-    """Return the strength that judgments choose, or the one for unlabeled queries."""
+    """Return the strength that judgments choose, or what hubs say without them."""
     if len(Q) < FEWEST_QUERIES:
         return 0.0
     if len(judged) < FEWEST_QUERIES:
-        return STRENGTH
+        return strength_from_hubs(X, Q)
     qrels = data.qrels[judged]
 
     def score(strength: float) -> np.ndarray:

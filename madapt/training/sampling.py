@@ -10,32 +10,41 @@ from scipy.sparse import csr_array
 __all__ = ["DocumentBatch", "DocumentSampler", "QueryBatch", "QuerySampler"]
 
 
-class DocumentBatch(NamedTuple):
-    """Indices of one batch of documents."""
+NONE = np.arange(0)
 
-    #: Rows, shape (B,).
+
+class DocumentBatch(NamedTuple):
+    """Indices of one batch of documents, and of queries to be compared with them."""
+
+    #: Documents among the rows, shape (B,).
     rows: np.ndarray
     #: Documents the rows are compared with, shape (n,); the first B are the rows.
     columns: np.ndarray
-    #: Nearest neighbours among the columns, boolean of shape (B, n), or None.
+    #: Nearest neighbours among the columns, boolean of shape (B + B_q, n), or None.
     neighbors: np.ndarray | None
+    #: Queries among the rows, shape (B_q,).
+    queries: np.ndarray = NONE
 
 
 class DocumentSampler:
-    """Draw seeds, some of their nearest neighbours and random documents.
+    """Draw seeds, some of their nearest neighbours, queries and random documents.
 
     Parameters
     ----------
     n : int
         Number of documents.
     n_rows : int
-        Rows a batch; at most n.
+        Rows a batch, queries among them; at most n documents.
     n_columns : int
         Documents the rows are compared with, themselves included; at most n.
-    neighbors : ndarray of shape (n, k) or None, default=None
-        Indices of nearest neighbours. With them half of the rows are seeds and the other
-        half neighbours of seeds, so that the pairs of the top-k loss are in the batch.
     generator : numpy.random.Generator
+    neighbors : ndarray of shape (n + n_queries, k) or None, default=None
+        Indices of nearest documents. With them half of a batch's documents are seeds and the
+        other half neighbours of seeds, so that the pairs of the top-k loss are in the batch.
+    n_queries : int, default=0
+        Number of queries; their indices come after those of the documents.
+    query_share : float, default=0.0
+        Share of the rows that are queries, as far as there are that many.
     """
 
     def __init__(
@@ -45,25 +54,33 @@ class DocumentSampler:
         n_columns: int,
         generator: np.random.Generator,
         neighbors: np.ndarray | None = None,
+        *,
+        n_queries: int = 0,
+        query_share: float = 0.0,
     ) -> None:
-        self.n = n
-        self.n_rows = min(n_rows, n)
-        self.n_columns = min(max(n_columns, n_rows), n)
+        self.n, self.n_queries = n, n_queries
+        self.n_query_rows = min(round(query_share * n_rows), n_queries)
+        self.n_rows = min(n_rows - self.n_query_rows, n)
+        self.n_columns = min(max(n_columns, self.n_rows), n)
         self.neighbors = neighbors
         self.generator = generator
 
     def draw(self) -> DocumentBatch:
         """Return the next batch."""
+        queries = NONE
+        if self.n_query_rows:
+            queries = self.n + self.generator.permutation(self.n_queries)[: self.n_query_rows]
         if self.neighbors is None:
             columns = self.generator.permutation(self.n)[: self.n_columns]
-            return DocumentBatch(columns[: self.n_rows], columns, None)
+            return DocumentBatch(columns[: self.n_rows], columns, None, queries)
         rows = self._seeds_with_neighbors()
         columns = rows
         if self.n_columns > len(rows):
             others = self.generator.permutation(self.n)
             others = others[~np.isin(others, rows)]
             columns = np.concatenate([rows, others[: self.n_columns - len(rows)]])
-        return DocumentBatch(rows, columns, self._marked(rows, columns))
+        marked = self._marked(np.concatenate([rows, queries]), columns)
+        return DocumentBatch(rows, columns, marked, queries)
 
     def _seeds_with_neighbors(self) -> np.ndarray:
         seeds = self.generator.permutation(self.n)[: (self.n_rows + 1) // 2]

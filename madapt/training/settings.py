@@ -16,6 +16,7 @@ class StageSettings:
     learning_rate: float
     batch_size: int
     temperature: float
+    prefix_temperature: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Settings:
     supervised_neighbor_temperature: float
     n_neighbors: int
     support_size: int | None
+    query_share: float
     batch_documents: int
     dim_weights: tuple[float, ...] | str | None
     input_noise: float

@@ -22,13 +22,13 @@ Gradients = dict[str, Any]
 
 @dataclass
 class DocumentTask:
-    """Losses among documents; no labels.
+    """Losses among documents, and of unlabeled queries against documents; no labels.
 
     Parameters
     ----------
-    X : array of shape (n, k)
-        The adaptor's inputs.
-    T : array of shape (n, d)
+    X : array of shape (n + n_queries, k)
+        The adaptor's inputs, documents first.
+    T : array of shape (n + n_queries, d)
         Unit rows whose cosines are the targets.
     objective : Objective
     sampler : DocumentSampler or None
@@ -49,26 +49,34 @@ class DocumentTask:
     def evaluate(self, adaptor: ResidualAdaptor, batch: DocumentBatch) -> tuple[float, Gradients]:
         """Return the loss and the gradients of a given batch."""
         xp = array_namespace(self.X)
-        n_rows = len(batch.rows)
-        forward = adaptor.forward(_rows(self.X, batch.columns), self.objective.kernels)
-        T = _rows(self.T, batch.columns)
-        S = self.objective.product(T[:n_rows, :], T.T)  # (B, n)
+        n_rows, n, n_queries = len(batch.rows), len(batch.columns), len(batch.queries)
+        index = np.concatenate([batch.columns, batch.queries])
+        forward = adaptor.forward(_rows(self.X, index), self.objective.kernels)
+        T = _rows(self.T, index)
+        S = self.objective.product(_without(T, n_rows, n), T[:n, :].T)  # (B + B_q, n)
         neighbors = batch.neighbors
         if neighbors is not None:
             neighbors = xp.asarray(neighbors, device=device(self.X))
-        if n_rows == len(batch.columns):
+        if n_rows == n and not n_queries:
             loss, dY = self.objective.documents(forward.Y, S, neighbors=neighbors)
         else:
-            others = np.ones((n_rows, len(batch.columns)), dtype=bool)
-            np.fill_diagonal(others, False)  # the rows are the first columns
+            others = np.ones((n_rows + n_queries, n), dtype=bool)
+            np.fill_diagonal(others[:n_rows], False)  # the rows are the first columns
             loss, (d_rows, d_columns) = self.objective.documents(
-                forward.Y[:n_rows, :],
+                _without(forward.Y, n_rows, n),
                 S,
                 neighbors=neighbors,
-                columns=forward.Y,
+                columns=forward.Y[:n, :],
                 pairs=xp.asarray(others, device=device(self.X)),
             )
-            dY = xp.concat([d_columns[:n_rows, :] + d_rows, d_columns[n_rows:, :]], axis=0)
+            dY = xp.concat(
+                [
+                    d_columns[:n_rows, :] + d_rows[:n_rows, :],
+                    d_columns[n_rows:, :],
+                    d_rows[n_rows:, :],
+                ],
+                axis=0,
+            )
         return _with_reconstruction(adaptor, forward, loss, dY, self.reconstruction_weight)
 
 
@@ -168,6 +176,13 @@ class Updater:
                 self.optimizers[name] = optimizer(kernels=self.kernels)
             new[name] = self.optimizers[name].step(getattr(adaptor, name), gradient, rate)
         return adaptor.replace(**new)
+
+
+def _without(X: Any, start: int, stop: int) -> Any:
+    """Leave out the rows from start to stop."""
+    if stop == X.shape[0]:
+        return X[:start, :]
+    return array_namespace(X).concat([X[:start, :], X[stop:, :]], axis=0)
 
 
 def _rows(X: Any, index: np.ndarray) -> Any:

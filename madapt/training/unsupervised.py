@@ -1,11 +1,11 @@
-"""Stage 1, without labels: learn the rotation, or the MLP of a fixed one."""
+"""Without labels: learn the rotation, or the MLP of a fixed one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -18,10 +18,27 @@ from madapt.training.sampling import DocumentBatch, DocumentSampler
 from madapt.training.settings import Settings
 from madapt.training.tasks import DocumentTask, Updater
 
-__all__ = ["initial_mlp", "learn_from_documents"]
+__all__ = ["Split", "initial_mlp", "learn_from_documents"]
 
 #: Held-out rows and documents of the loss that early stopping looks at.
 CHECK_ROWS, CHECK_COLUMNS = 256, 2048
+
+
+class Split(NamedTuple):
+    """Rows that are trained on and rows that are held out, as indices.
+
+    Queries are numbered after the documents.
+    """
+
+    documents: np.ndarray
+    queries: np.ndarray
+    held_out_documents: np.ndarray
+    held_out_queries: np.ndarray
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Return documents, then queries."""
+        return np.concatenate([self.held_out_documents, self.held_out_queries])
 
 
 def learn_from_documents(
@@ -31,24 +48,24 @@ def learn_from_documents(
     settings: Settings,
     generator: np.random.Generator,
     *,
-    held_out: np.ndarray,
+    split: Split,
     report: Any = None,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
-    """Train an adaptor on the documents alone.
+    """Train an adaptor on documents and unlabeled queries, without labels.
 
     Parameters
     ----------
-    U : array of shape (n, k)
-        Inputs: the leading k coordinates of the rotated documents.
-    T : array of shape (n, d)
+    U : array of shape (n + n_queries, k)
+        Inputs: the leading k coordinates of the rotated documents, then of the queries.
+    T : array of shape (n + n_queries, d)
         Unit rows whose cosines are the targets.
     adaptor : ResidualAdaptor
         The start: a rotation P of shape (k, k), or an MLP on k coordinates.
     settings : Settings
     generator : numpy.random.Generator
-    held_out : ndarray of int
-        Rows that are not trained on; the state with the lowest loss on them is kept.
+    split : Split
+        The state with the lowest loss of the held-out rows is kept.
     report : callable or None
         (steps done, loss) -> None.
     kernels : mapping of str to callable, default={}
@@ -60,18 +77,17 @@ def learn_from_documents(
     history : History
     """
     stage = settings.unsupervised
-    training = np.setdiff1d(np.arange(U.shape[0]), held_out)
     xp = array_namespace(U)
-    at = xp.asarray(training, device=device(U))
+    at = xp.asarray(np.concatenate([split.documents, split.queries]), device=device(U))
     objective = replace(_objective(settings, U.shape[1]), kernels=kernels)
-    check_batch = _check_batch(T, training, held_out, settings)
+    check_batch = _check_batch(T, split, settings)
     if settings.dim_weights == "relative" and settings.is_rotation_learned:
         objective = _weighed(objective, DocumentTask(U, T, objective), adaptor, check_batch)
     task = DocumentTask(
         xp.take(U, at, axis=0),
         xp.take(T, at, axis=0),
         objective,
-        _sampler(T, training, settings, generator),
+        _sampler(T, split, settings, generator),
         settings.reconstruction_weight,
     )
     updater = Updater(stage.learning_rate, stage.max_iter, kernels)
@@ -86,7 +102,7 @@ def learn_from_documents(
         step,
         max_iter=stage.max_iter,
         check=(lambda state: checking.evaluate(state, check_batch)[0])
-        if settings.early_stopping and len(held_out) > 1
+        if settings.early_stopping and len(split.held_out_documents) > 1
         else None,
         check_every=max(15, stage.max_iter // 40),
         n_iter_no_change=settings.n_iter_no_change,
@@ -123,6 +139,7 @@ def _objective(settings: Settings, k: int) -> Objective:
         topk_weight=settings.topk_weight,
         pairwise_weight=settings.pairwise_weight,
         neighbor_temperature=settings.unsupervised.temperature,
+        prefix_temperature=settings.unsupervised.prefix_temperature,
         n_neighbors=settings.n_neighbors,
         weights=_given(settings, k),
     )
@@ -137,35 +154,48 @@ def _given(settings: Settings, k: int) -> tuple[float, ...] | None:
 
 
 def _sampler(
-    T: Any, training: np.ndarray, settings: Settings, generator: np.random.Generator
+    T: Any, split: Split, settings: Settings, generator: np.random.Generator
 ) -> DocumentSampler:
     """Draw from the training rows, with their neighbours where the top-k loss needs them."""
+    n, n_queries = len(split.documents), len(split.queries)
     neighbors = None
-    if settings.topk_weight and len(training) > 1:
-        rows = np.asarray(T)[training]
+    if settings.topk_weight and n > 1:
+        rows = np.asarray(T)[split.documents]
         neighbors, _ = top_k(rows, rows, settings.n_neighbors, exclude_self=True)
+        if n_queries:
+            of_queries, _ = top_k(np.asarray(T)[split.queries], rows, neighbors.shape[1])
+            neighbors = np.concatenate([neighbors, of_queries])
     batch = settings.unsupervised.batch_size
     columns = batch if settings.support_size is None else settings.support_size
-    return DocumentSampler(len(training), batch, columns, generator, neighbors)
+    return DocumentSampler(
+        n,
+        batch,
+        columns,
+        generator,
+        neighbors,
+        n_queries=n_queries,
+        query_share=settings.query_share,
+    )
 
 
-def _check_batch(
-    T: Any, training: np.ndarray, held_out: np.ndarray, settings: Settings
-) -> DocumentBatch:
+def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
     """Return held-out rows (training rows where there are none) against training documents."""
-    rows = (held_out if len(held_out) > 1 else training)[:CHECK_ROWS]
-    others = np.setdiff1d(training, rows)
+    queries = split.held_out_queries[: round(settings.query_share * CHECK_ROWS)]
+    documents = split.held_out_documents if len(split.held_out_documents) > 1 else split.documents
+    rows = documents[: CHECK_ROWS - len(queries)]
+    others = np.setdiff1d(split.documents, rows)
     others = others[:: max(1, len(others) // CHECK_COLUMNS)]
     columns = np.concatenate([rows, others])
     if not settings.topk_weight:
-        return DocumentBatch(rows, columns, None)
-    # One neighbour more than wanted: each row finds itself first.
-    targets = np.asarray(T)[columns]
-    nearest, _ = top_k(targets[: len(rows)], targets, settings.n_neighbors + 1)
-    neighbors = np.zeros((len(rows), len(columns)), dtype=bool)
+        return DocumentBatch(rows, columns, None, queries)
+    # One neighbour more than wanted: each document finds itself first.
+    targets = np.asarray(T)
+    both = targets[np.concatenate([rows, queries])]
+    nearest, _ = top_k(both, targets[columns], settings.n_neighbors + 1)
+    neighbors = np.zeros((len(both), len(columns)), dtype=bool)
     np.put_along_axis(neighbors, nearest, True, axis=1)
-    np.fill_diagonal(neighbors, False)
-    return DocumentBatch(rows, columns, neighbors)
+    np.fill_diagonal(neighbors[: len(rows)], False)
+    return DocumentBatch(rows, columns, neighbors, queries)
 
 
 def _weighed(

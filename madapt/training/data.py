@@ -1,0 +1,76 @@
+"""What training is given, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from madapt.adaptor import ResidualAdaptor
+
+__all__ = ["Fit", "TrainingData"]
+
+_NONE = np.arange(0)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an adaptor is trained on, all rows normalised.
+
+    Parameters
+    ----------
+    documents : ndarray of shape (n, d)
+        As they enter the rotation: centred where centring is on.
+    frozen_documents : ndarray of shape (n, d)
+        The same without centring.
+    queries, frozen_queries : ndarrays of shape (n_queries, d) or None
+        All queries, likewise.
+    judged : ndarray of shape (n_judged,), int
+        Rows of the queries that have a positive.
+    qrels : csr_array of shape (n_judged, n) or None
+        The grades of those.
+    """
+
+    documents: np.ndarray
+    frozen_documents: np.ndarray
+    queries: np.ndarray | None = None
+    frozen_queries: np.ndarray | None = None
+    judged: np.ndarray = field(default_factory=lambda: _NONE)
+    qrels: csr_array | None = None
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries, judged or not."""
+        return 0 if self.queries is None else len(self.queries)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Documents, then queries, shape (n + n_queries, d)."""
+        return _stacked(self.documents, self.queries)
+
+    @property
+    def frozen_rows(self) -> np.ndarray:
+        """The same without centring."""
+        return _stacked(self.frozen_documents, self.frozen_queries)
+
+
+@dataclass
+class Fit:
+    """What training leaves behind, in NumPy."""
+
+    #: The adaptor before any training.
+    start: ResidualAdaptor
+    #: The adaptor that was kept.
+    adaptor: ResidualAdaptor
+    #: Loss of each step of the final runs, stage 1 then stage 2.
+    losses: list[float] = field(default_factory=list)
+    #: Held-out scores, one list a column.
+    table: dict[str, list[Any]] = field(default_factory=dict)
+    #: Whether Ctrl-C ended it.
+    interrupted: bool = False
+
+
+def _stacked(documents: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    return documents if queries is None else np.concatenate([documents, queries])
