@@ -13,7 +13,7 @@ from madapt.training.guard import query_ndcg
 from madapt.training.settings import Settings
 from madapt.training.stages import TrainingData
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "refuse_overflow"]
 
 
 def prepare(
@@ -43,7 +43,7 @@ def prepare(
     judged = data.judged
     trains_mlp = len(judged) or not settings.is_rotation_learned
     if not normalize and settings.hidden_dim is not None and trains_mlp:
-        _refuse_overflow(data)
+        refuse_overflow(data)
     X = unit_rows(data.documents) if normalize else data.documents
     if data.queries is None:
         return TrainingData(X, X), None
@@ -61,7 +61,7 @@ def prepare(
     return TrainingData(X - means.document, X, **labels), np.stack([means.document, means.query])
 
 
-def _refuse_overflow(data: FitData) -> None:
+def refuse_overflow(data: FitData) -> None:
     """Refuse rows that no MLP can be trained on without scaling them."""
     dtype = data.documents.dtype
     largest = max(
