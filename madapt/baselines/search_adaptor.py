@@ -56,12 +56,12 @@ class SearchAdaptor(PrefixBaseline):
         chosen: what `MatryoshkaAdaptor` has.
     activation : {"relu", "gelu", "silu", "tanh", "identity"}, default="relu"
         Of both. Not given in the paper.
-    recovery_weight : float, default=RECOVERY
+    recovery_weight : float, default=0.01
         Weight alpha of the recovery loss, which holds adapted rows near the original ones.
         The paper chooses it by validation; see Notes.
-    prediction_weight : float, default=PREDICTION
+    prediction_weight : float, default=0.01
         Weight beta of the prediction loss. The paper chooses it by validation; see Notes.
-    learning_rate : float, default=RATE
+    learning_rate : float, default=1e-3
         Of Adam, constant.
     max_iter : int, default=2000
         Most steps.
