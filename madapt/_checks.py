@@ -14,6 +14,7 @@ from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 __all__ = [
     "as_working_dtype",
+    "check_bool",
     "check_dim",
     "check_dims",
     "check_embeddings",
@@ -103,6 +104,13 @@ def check_fraction(value: Any, name: str) -> float:
     if not 0 < value < 1:
         raise InvalidValueError(f"{name} must lie strictly between 0 and 1, got {value}")
     return value
+
+
+def check_bool(value: Any, name: str) -> bool:
+    """Return value as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidTypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def check_one_of(value: Any, name: str, choices: Sequence[Any]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from madapt._activations import ACTIVATIONS
 from madapt._checks import (
+    check_bool,
     check_dim,
     check_dims,
     check_fraction,
@@ -100,7 +101,7 @@ def settings_of(
         prefix_temperature=0.0,
     )
     weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
-    _check_bool(p["normalize"], "normalize")
+    check_bool(p["normalize"], "normalize")
     if not isinstance(p["verbose"], bool):
         check_integer(p["verbose"], "verbose", low=0)
     checked = {f"{w}_weight": check_number(p[f"{w}_weight"], f"{w}_weight", low=0) for w in weights}
@@ -121,10 +122,10 @@ def settings_of(
         batch_documents=768 if few else 512,
         dim_weights=_dim_weights(p["dim_weights"], dims),
         input_noise=check_number(p["input_noise"], "input_noise", low=0),
-        early_stopping=_check_bool(p["early_stopping"], "early_stopping"),
+        early_stopping=check_bool(p["early_stopping"], "early_stopping"),
         validation_fraction=check_fraction(p["validation_fraction"], "validation_fraction"),
         n_iter_no_change=check_integer(p["n_iter_no_change"], "n_iter_no_change", low=1),
-        guard=_check_bool(p["guard"], "guard"),
+        guard=check_bool(p["guard"], "guard"),
         unsupervised=stage_1,
         supervised=stage_2,
     )
@@ -209,9 +210,3 @@ def _query_share(value: Any, n_queries: int) -> float:
     if isinstance(value, str) and value == "auto":
         return min(MOST_QUERIES, n_queries / (n_queries + HALF_SHARE))
     return check_number(value, "query_share", low=0, high=1)
-
-
-def _check_bool(value: Any, name: str) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise InvalidTypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)

@@ -1,4 +1,4 @@
-"""The face that all linear baselines share."""
+"""The face that all baselines share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from madapt._checks import check_dim, check_one_of
 from madapt._output import PrefixTransformerMixin
 from madapt._rows import unit_rows
 
-__all__ = ["PrefixReducer"]
+__all__ = ["PrefixBaseline", "PrefixReducer"]
 
 
-class PrefixReducer(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class PrefixBaseline(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of transformers that send rows to coordinates of which any prefix can be taken.
 
     Parameters
@@ -27,41 +27,9 @@ class PrefixReducer(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Scale rows to unit length when they come in and again when they go out.
     """
 
-    #: The fewest rows that `fit` takes.
-    _min_rows = 1
-
     def __init__(self, dim: int | None = None, *, normalize: bool = True) -> None:
         self.dim = dim
         self.normalize = normalize
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the coordinates from rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d), float32 or float64
-            Embeddings, one a row; other numbers are cast to float32.
-        y : None
-            Not used.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            If X is not a finite 2-D array of real numbers, or a parameter is out of range.
-        TypeError
-            If dim is not an integer.
-        """
-        check_one_of(self.normalize, "normalize", (True, False))
-        X = self._rows(X, ensure_min_samples=self._min_rows)
-        if self.dim is not None:
-            check_dim(self.dim, X.shape[1])
-        self._fit(unit_rows(X) if self.normalize else X)
-        return self
 
     def transform(self, X: Any, dim: int | None = None) -> Any:
         """Return the first coordinates of each row.
@@ -103,9 +71,45 @@ class PrefixReducer(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
         return checked
 
     @abstractmethod
-    def _fit(self, X: np.ndarray) -> None:
-        """Learn from checked rows of shape (n, d), of unit length if ``normalize``."""
-
-    @abstractmethod
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
         """Return the first m coordinates, shape (n, m), of such rows, in their dtype."""
+
+
+class PrefixReducer(PrefixBaseline):
+    """Base of those that learn from rows alone; parameters as for `PrefixBaseline`."""
+
+    #: The fewest rows that `fit` takes.
+    _min_rows = 1
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the coordinates from rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), float32 or float64
+            Embeddings, one a row; other numbers are cast to float32.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite 2-D array of real numbers, or a parameter is out of range.
+        TypeError
+            If dim is not an integer.
+        """
+        check_one_of(self.normalize, "normalize", (True, False))
+        X = self._rows(X, ensure_min_samples=self._min_rows)
+        if self.dim is not None:
+            check_dim(self.dim, X.shape[1])
+        self._fit(unit_rows(X) if self.normalize else X)
+        return self
+
+    @abstractmethod
+    def _fit(self, X: np.ndarray) -> None:
+        """Learn from checked rows of shape (n, d), of unit length if ``normalize``."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-__all__ = ["Slope", "dim_weights", "off_diagonal", "through_prefixes"]
+__all__ = ["Slope", "dim_weights", "off_diagonal", "one_hot", "through_prefixes"]
 
 #: What a loss says of one prefix: cosines C_l, l -> (value, dvalue/dC_l), same shape.
 Slope = Callable[[Any, int], tuple[Any, Any]]
@@ -32,6 +32,13 @@ def off_diagonal(Y: Any) -> Any:
     xp = array_namespace(Y)
     index = xp.arange(Y.shape[0], device=device(Y))
     return index[:, None] != index[None, :]
+
+
+def one_hot(index: Any, n: int, like: Any) -> Any:
+    """Return the (T, n) array that is 1 at (t, index_t), in the dtype of `like`."""
+    xp = array_namespace(like)
+    columns = xp.arange(n, dtype=index.dtype, device=device(like))
+    return xp.astype(columns[None, :] == index[:, None], like.dtype)
 
 
 def through_prefixes(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from madapt.losses._prefix import Slope, through_prefixes
+from madapt.losses._prefix import Slope, one_hot, through_prefixes
 
 __all__ = ["ranking_loss", "ranking_slope"]
 
@@ -65,8 +65,8 @@ def ranking_slope(grades: Any, temperature: float) -> Slope:
     """Return C -> the ranking loss of cosines C, shape (B, n), and its gradient in C."""
     xp = array_namespace(grades)
     query, positive = xp.nonzero(grades > 0)  # T judged positives (i, j)
-    at_query = _one_hot(query, grades.shape[0], grades)  # (T, B)
-    at_positive = _one_hot(positive, grades.shape[1], grades)  # (T, n)
+    at_query = one_hot(query, grades.shape[0], grades)  # (T, B)
+    at_positive = one_hot(positive, grades.shape[1], grades)  # (T, n)
     r = xp.take(grades, query, axis=0)  # (T, n): r_ik
     r_better = xp.sum(r * at_positive, axis=1)[:, None]  # (T, 1): r_ij
     worse = r < r_better
@@ -82,13 +82,6 @@ def ranking_slope(grades: Any, temperature: float) -> Slope:
         return value, at_query.T @ pull  # the terms of one query add up
 
     return slope
-
-
-def _one_hot(index: Any, n: int, like: Any) -> Any:
-    """Return the (T, n) array that is 1 at (t, index_t), in the dtype of `like`."""
-    xp = array_namespace(like)
-    columns = xp.arange(n, dtype=index.dtype, device=device(like))
-    return xp.astype(columns[None, :] == index[:, None], like.dtype)
 
 
 def _log1p_exp(x: Any, xp: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from madapt.baselines import PCAReducer
+from madapt._linalg import svd_rotation
 
 __all__ = ["Comparison", "HeldOut"]
 
@@ -61,11 +61,11 @@ class Comparison:
     ) -> Comparison:
         """Measure the frozen embedding, truncation, PCA and each candidate's full transform."""
         frozen = (data.frozen_rows, data.frozen_corpus)
-        pca = PCAReducer(normalize=False).fit(data.frozen_corpus)
+        axes = _principal_axes(data.frozen_corpus)
         scores = {
             "frozen": measure(lambda m: frozen),
             "truncation": measure(_prefixes(*frozen)),
-            "pca": measure(_prefixes(*(pca.transform(rows) for rows in frozen))),
+            "pca": measure(_prefixes(*(axes(rows) for rows in frozen))),
         }
         for name, transform in candidates.items():
             scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)))
@@ -84,3 +84,11 @@ class Comparison:
 
 def _prefixes(rows: np.ndarray, corpus: np.ndarray) -> Callable[[int], tuple[Any, Any]]:
     return lambda m: (rows[:, :m], corpus[:, :m])
+
+
+def _principal_axes(corpus: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return rows (n, d) -> their coordinates on the principal axes of the corpus (n, d)."""
+    mean = corpus.mean(axis=0, dtype=np.float64)
+    rotation = svd_rotation(corpus, mean)
+    centre = mean.astype(corpus.dtype)
+    return lambda rows: (rows - centre) @ rotation.T

@@ -18,7 +18,7 @@ from madapt.training.data import TrainingData
 from madapt.training.guard import query_ndcg
 from madapt.training.settings import Settings
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "refuse_overflow"]
 
 
 def prepare(
@@ -48,7 +48,7 @@ def prepare(
     judged = data.judged
     trains_mlp = len(judged) or not settings.is_rotation_learned
     if not normalize and settings.hidden_dim is not None and trains_mlp:
-        _refuse_overflow(data)
+        refuse_overflow(data)
     X = unit_rows(data.documents) if normalize else data.documents
     if data.queries is None:
         return TrainingData(X, X), None
@@ -64,7 +64,7 @@ def prepare(
     return centred, np.stack([means.document, means.query])
 
 
-def _refuse_overflow(data: FitData) -> None:
+def refuse_overflow(data: FitData) -> None:
     """Refuse rows that no MLP can be trained on without scaling them."""
     dtype = data.documents.dtype
     largest = max(

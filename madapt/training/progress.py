@@ -8,7 +8,9 @@ from collections.abc import Callable
 __all__ = ["printer"]
 
 
-def printer(verbose: int) -> Callable[[str], Callable[[int, float], None] | None]:
+def printer(
+    verbose: int, name: str = "MatryoshkaAdaptor"
+) -> Callable[[str], Callable[[int, float], None] | None]:
     """Return stage -> callable of (steps done, loss) that prints about once a second."""
 
     def report(stage: str) -> Callable[[int, float], None] | None:
@@ -21,7 +23,7 @@ def printer(verbose: int) -> Callable[[str], Callable[[int, float], None] | None
             now = time.monotonic()
             if done == 1 or now - last > 1.0:
                 last = now
-                line = f"[MatryoshkaAdaptor] {stage}: step {done}, loss {loss:.4f}"
+                line = f"[{name}] {stage}: step {done}, loss {loss:.4f}"
                 print(f"{line}, {now - began:.1f} s", flush=True)
 
         return show

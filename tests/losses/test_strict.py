@@ -20,6 +20,7 @@ from madapt.losses import (
     listwise_loss,
     neighbor_pairs,
     pairwise_loss,
+    prediction_loss,
     ranking_loss,
     reconstruction_loss,
     topk_loss,
@@ -41,6 +42,7 @@ LOSSES = {
         a.rows, a.S[:B, :], DIMS, columns=a.Y, pairs=a.pairs[:B, :], weights=(1, 1, 4)
     ),
     "ranking": lambda a: ranking_loss(a.rows, a.documents, a.grades, DIMS),
+    "prediction": lambda a: prediction_loss(a.rows, a.documents, a.grades),
     "graded": lambda a: graded_listwise_loss(
         a.rows, a.documents, a.grades, DIMS, pairs=a.pairs[:B, B:]
     ),

@@ -1,0 +1,38 @@
+"""Data flow one way: no floor imports one that stands above it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import madapt
+
+PACKAGE = Path(madapt.__file__).parent
+#: Parts of the package by floor, the lowest first; docs/house.md has the table.
+FLOORS = [
+    {"_checks", "_rows", "_linalg", "_qrels", "_output", "exceptions"},
+    {"backends", "io"},
+    {"losses", "adaptor", "neighbors", "_blocks"},
+    {"evaluation"},
+    {"training"},
+    {"baselines"},
+    {"estimator", "_fitted", "_parameters"},
+    {"cli", "_demo"},
+]
+FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
+
+
+def imported(path):
+    """Return the parts of madapt that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("madapt."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("part", FLOOR)
+def test_nothing_is_imported_from_above(part):
+    there = PACKAGE / part
+    files = there.rglob("*.py") if there.is_dir() else [there.with_suffix(".py")]
+    for path in files:
+        above = {other for other in imported(path) if FLOOR.get(other, -1) > FLOOR[part]}
+        assert not above, f"{path.relative_to(PACKAGE)} imports {sorted(above)}"
