@@ -7,8 +7,9 @@
 `--data` is a folder of BEIR-layout folders, each with its vectors in .npz files. A cell is one
 method with one seed on one pair of collection and vectors. Each is written when it is done, and
 those that are there are not run again: after an interruption the same command goes on. `--redo`
-runs them anew; `--methods` and `--pairs` take only those whose name holds a text. `--page` measures nothing and
-writes the page from what is there. Nothing is timed here, and nothing is chosen by a test split.
+runs them anew; `--methods` and `--pairs` take only those whose name holds a text. `--page`
+measures nothing and writes the page from what is there. Nothing is timed here, and nothing is
+chosen by a test split.
 """
 
 from __future__ import annotations
@@ -110,11 +111,10 @@ def _keep(cell: Cell, future, store: Store) -> bool:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """Return the command that measures a part anew, wherever the data lie."""
+    """Return the command that measures the parts anew, less their names."""
     data = "FOLDER" if args.data.is_absolute() else args.data
     options = ["--quick"] if args.quick else ["--seeds", str(args.seeds)]
-    parts = [] if args.parts == list(PARTS) else ["--parts", ",".join(args.parts)]
-    words = ["python benchmarks/quality.py --data", str(data), *options, *parts]
+    words = ["python benchmarks/quality.py --data", str(data), *options]
     return " ".join([*words, "--jobs", str(args.jobs)])
 
 

@@ -37,6 +37,8 @@ DETERMINISTIC = ("frozen", "truncation", "PCA", "SVD", *CENTRED, *ROTATIONS)
 LINEAR = ("truncation", "PCA", "SVD")
 #: Parts that OPQ cuts a vector into, one codebook each.
 _OPQ_PARTS = 8
+#: Rows that faiss wants to see for each code.
+_ROWS_PER_CODE = 39
 
 
 def fitted(name: str, case: Case, seed: int, quick: bool) -> Any:
@@ -138,9 +140,15 @@ class Rotated:
     def __init__(self, case: Case, kind: str) -> None:
         import faiss
 
-        d = case.corpus.shape[1]
-        parts = next(n for n in range(min(_OPQ_PARTS, d), 0, -1) if d % n == 0)
-        self._rotation = faiss.OPQMatrix(d, parts) if kind == "OPQMatrix" else faiss.ITQMatrix(d)
+        n, d = case.corpus.shape
+        if kind == "OPQMatrix":
+            self._rotation = faiss.OPQMatrix(d, parts := _largest_divisor(d, _OPQ_PARTS))
+            # No more codes than the corpus can show; the quantizer lives as long as this does.
+            bits = int(np.clip(np.log2(n / _ROWS_PER_CODE), 1, 8))
+            self._quantizer = faiss.ProductQuantizer(d, parts, bits)
+            self._rotation.pq = self._quantizer
+        else:
+            self._rotation = faiss.ITQMatrix(d)
         rows = np.ascontiguousarray(unit_rows(case.corpus), dtype=np.float32)
         self._rotation.train(rows)
 
@@ -148,3 +156,7 @@ class Rotated:
         """Return the first coordinates of the rotated rows."""
         rows = np.ascontiguousarray(unit_rows(X), dtype=np.float32)
         return self._rotation.apply(rows)[:, :dim]
+
+
+def _largest_divisor(d: int, most: int) -> int:
+    return next(n for n in range(min(most, d), 0, -1) if d % n == 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from _page import machine_of, paragraph, table
+from quality_cells import PARTS
 from quality_labels import adversarial_section, labels_section, scarce_section
 from quality_methods import (
     CENTRED,
@@ -18,17 +19,18 @@ from quality_methods import (
 from quality_statistics import LEVEL, RESAMPLES
 from quality_store import Store
 from quality_summary import GOALS_FREE, GOALS_QUERIES, cost_of_centring, gains, summary
-from quality_tables import BETTER, WORSE, method_table, signed, views
+from quality_tables import WORSE, method_table, signed, views
 
 _INTRODUCTION = f"""\
 nDCG@10 (trec_eval's: linear gain, ideal over all judged documents) on test judgments, of every
 method with its default parameters; nothing was chosen here. What is drawn at random is a mean of
-seeds. The intervals hold 95 % of {RESAMPLES:,} resamples of the queries. {BETTER} marks a figure
-significantly below the first madapt row of its table, {WORSE} one significantly above: a paired
-sign-flip permutation test over queries, {RESAMPLES:,} patterns, p < {LEVEL}, not corrected for the
-number of comparisons. Bold is the best of those that keep m dims. *frozen* is the whole vector at
-every dim. Differences are points of nDCG@10 (hundredths). The *start* is the SVD rotation after
-the same centring as the fit's. Each query's scores are kept in benchmarks/results/quality.npz.
+seeds. The intervals hold 95 % of {RESAMPLES:,} resamples of the queries. A figure with {WORSE} is
+significantly above the madapt row that has the interval in its table, one with an asterisk
+significantly below: a paired sign-flip permutation test over queries, {RESAMPLES:,} patterns,
+p < {LEVEL}, not corrected for the number of comparisons. Bold is
+the best of those that keep m dims. *frozen* is the whole vector at every dim. Differences are
+points of nDCG@10 (hundredths). The *start* is the SVD rotation after the same centring as the
+fit's. Each query's scores are kept in benchmarks/results/quality.npz.
 """
 _CAPTIONS = {
     "quality-curves.png": "Without labels, by the dims kept; the band is the 95 % interval",
@@ -60,7 +62,8 @@ def _commands(store: Store) -> list[str]:
         said.setdefault((found["command"], machine_of(found)), []).append(part)
     lines = []
     for (command, machine), parts in said.items():
-        lines += paragraph(f"{', '.join(parts)}: `{command}` on {machine}.")
+        chosen = "" if set(parts) == set(PARTS) else f" --parts {','.join(parts)}"
+        lines += paragraph(f"Measured by `{command}{chosen}` on {machine}.")
     return lines
 
 

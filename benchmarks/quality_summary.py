@@ -43,11 +43,11 @@ def gains(of: list[View], method: str, goals: Mapping[int, float]) -> list[str]:
         ]
         mean = float(np.mean([gain for gain, _ in cells]))
         goal = goals.get(m)
-        said = ["", ""] if goal is None else [f"{goal:+.1f}", verdict(mean, goal)]
+        said = ["", ""] if goal is None else [signed(goal), verdict(mean, goal)]
         rows.append([str(m), signed(mean), smallest(cells), *said])
     lines = paragraph(
         f"`{method}`: points of nDCG@10 over the best of truncation, PCA and SVD in each cell, "
-        f"{len(found)} pairs."
+        f"pairs measured: {len(found)}."
     )
     lines += table(["dims", "mean", "worst cell", "goal", ""], rows)
     return lines + paragraph(largest_loss(of, method))

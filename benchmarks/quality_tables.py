@@ -129,6 +129,9 @@ def _below(view: View, subject: str, full: bool) -> list[list[str]]:
         low, high = bootstrap_interval(view.scores(subject))
         spans = [f"{a:.3f} to {b:.3f}" for a, b in zip(low, high, strict=True)]
         rows.append([f"95 % interval of {subject}", *spans])
+        start = view.start(subject)
+        if start is not None:
+            rows.append([f"start of {subject}", *(f"{value:.3f}" for value in start)])
     gain = view.gain(subject)
     if gain is not None:
         rows.append([f"{subject} - best of {_listed(LINEAR)}", *map(signed, gain)])
