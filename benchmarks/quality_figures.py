@@ -34,7 +34,7 @@ LINES = {
 }
 OURS = (FREE, WITH_QUERIES, JUDGED)
 _SAVED = {"dpi": 120, "transparent": True, "metadata": {"Software": None}}
-#: Dims whose curves by judged queries are drawn.
+#: Dims whose curves by judged queries are drawn, beside all of them.
 _SCARCE_DIMS = (16, 64)
 
 
@@ -95,11 +95,16 @@ def _curves(panels: list[dict[str, View]], methods: Sequence[str]) -> Any:
 
 def _scarce(store: Store) -> Any:
     """Draw nDCG@10 against the number of judged queries, a panel a pair and dim."""
-    panels = [(view, m) for view in views(store, "scarce") for m in _SCARCE_DIMS if m in view.dims]
+    panels = [
+        (view, m)
+        for view in views(store, "scarce")
+        for m in view.dims
+        if m in (*_SCARCE_DIMS, view.dims[-1])
+    ]
     counted = [pair for pair in panels if any(store.settings("scarce", pair[0].pair))]
     if not counted:
         return None
-    figure, axes = _grid(len(counted), columns=2)
+    figure, axes = _grid(len(counted), columns=3)
     labelled: dict[str, Any] = {}
     for axis, (view, m) in zip(axes, counted, strict=False):
         settings = filter(None, store.settings("scarce", view.pair))
@@ -145,7 +150,7 @@ def _grid(n: int, columns: int) -> tuple[Any, Any]:
 
 def _dress(axis: Any, title: str, ticks: Sequence[int], label: str) -> None:
     axis.set_xscale("log")
-    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
     axis.set_xticks([], minor=True)
     axis.set_title(title, fontsize=10, color=INK)
     axis.set_xlabel(label)

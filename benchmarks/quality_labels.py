@@ -31,6 +31,7 @@ def labels_section(store: Store, figure: str | None) -> list[str]:
     for view in found:
         lines += [f"### {view.pair}, judged", ""]
         lines += method_table(view, ("frozen", "SVD", *RIVALS, FREE, JUDGED), [JUDGED])
+        lines += _said_kept(view)
         curve = view.curve(JUDGED)
         if view.pair in GOALS and curve is not None:
             scores = dict(zip(view.dims, curve.tolist(), strict=True))
@@ -78,7 +79,12 @@ def _against_label_free(view: View) -> list[str]:
     return paragraph(
         f"`{JUDGED}` less `{FREE}`: mean {signed(float(np.mean(points)))}, "
         f"lowest {smallest(cells)}."
-    )
+    ) + _said_kept(view)
+
+
+def _said_kept(view: View) -> list[str]:
+    kept = _kept(view)
+    return paragraph(f"What the guard kept, and in how many fits: {kept}.") if kept else []
 
 
 def adversarial_section(store: Store) -> list[str]:
@@ -110,10 +116,15 @@ judgments also have a say in the centring.
 """
 
 
+def _kept(view: View) -> str:
+    """Say how often the guard kept which stage of the fits with judgments."""
+    cells = view.store.seeds(view.part, view.pair, view.setting, JUDGED)
+    kept = [name for cell in cells for name in cell.get("kept", [])]
+    return ", ".join(f"{name} {kept.count(name)}" for name in sorted(set(kept)))
+
+
 def _adversarial_row(view: View, over: np.ndarray) -> list[str]:
     cells = view.store.seeds(view.part, view.pair, view.setting, JUDGED)
-    kept = [name for cell in cells for name in cell["kept"]]
-    counts = ", ".join(f"{name} {kept.count(name)}" for name in dict.fromkeys(kept))
     low = [(float(v), f"at {m} dims") for v, m in zip(over.min(axis=0), view.dims, strict=True)]
     svd = view.plain.curve("SVD")
     against_svd = ""
@@ -125,7 +136,7 @@ def _adversarial_row(view: View, over: np.ndarray) -> list[str]:
     return [
         view.pair,
         view.setting,
-        counts,
+        _kept(view),
         signed(float(over.mean())),
         smallest(low),
         against_svd,

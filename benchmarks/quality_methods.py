@@ -101,7 +101,9 @@ def _published(name: str, case: Case, seed: int, quick: bool) -> Any:
     known = signature(method).parameters
     parameters: dict[str, Any] = {"dims": case.dims, "random_state": seed}
     if quick:
-        parameters |= dict.fromkeys(("max_iter", "n_steps", "steps"), 2)
+        parameters |= dict.fromkeys(
+            ("max_iter", "n_steps", "steps", "max_steps", "epochs", "n_epochs"), 2
+        )
     parameters = {key: value for key, value in parameters.items() if key in known}
     return method(**parameters).fit(case.corpus, queries=case.seen, qrels=case.seen_qrels)
 

@@ -69,8 +69,14 @@ class Store:
         np.savez_compressed(half_written, **arrays)
         half_written.replace(self._beside)
         half_written = self.path.with_suffix(".part.json")
-        half_written.write_text(json.dumps(self.report, indent=1) + "\n", encoding="utf-8")
+        half_written.write_text(self._as_text(), encoding="utf-8")
         half_written.replace(self.path)
+
+    def _as_text(self) -> str:
+        """Return the report as JSON, a line a cell."""
+        rest = {name: value for name, value in self.report.items() if name != "cells"}
+        cells = ",\n".join(f"{json.dumps(key)}: {json.dumps(c)}" for key, c in self.cells.items())
+        return f'{json.dumps(rest, indent=1)[:-2]},\n "cells": {{\n{cells}\n}}\n}}\n'
 
     def seeds(self, part: str, pair: str, setting: str, method: str) -> list[dict[str, Any]]:
         """Return what is kept of one method in one setting, a cell a seed."""
