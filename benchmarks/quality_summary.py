@@ -59,7 +59,7 @@ def largest_loss(of: Sequence[View], method: str) -> str:
     for view in of:
         over = view.over_start(method)
         for place, m in enumerate(view.dims if len(over) else []):
-            where = " ".join(filter(None, (view.pair, view.setting, f"at {m} dims")))
+            where = ", ".join(filter(None, (view.pair, view.setting, f"{m} dims")))
             means.append((float(over[:, place].mean()), where))
             fits.append((float(over[:, place].min()), where))
     if not means:
@@ -114,7 +114,7 @@ def cost_of_centring(store: Store) -> list[str]:
         centred, plain = view.curve(WITH_QUERIES), view.curve(NOT_CENTRED)
         if centred is not None and plain is not None:
             for m, points in zip(view.dims, 100 * (centred - plain), strict=True):
-                cells.append((float(points), f"{view.pair} at {m} dims"))
+                cells.append((float(points), f"{view.pair}, {m} dims"))
     if not cells:
         return []
     said = verdict(min(cells)[0], -MOST_LOST_BY_CENTRING)
