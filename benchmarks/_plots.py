@@ -12,7 +12,7 @@ LINES = {
     "listwise": ("#e8710a", "-", "s"),
     "products": (INK, "--", ""),
 }
-_STYLE = {
+STYLE = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -44,7 +44,7 @@ def plot_scaling(panels: dict[str, dict[str, dict[int, float]]], path: Path) -> 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         shape = {"figsize": (3.1 * len(panels), 3.4), "sharey": True, "layout": "constrained"}
         figure, axes = pyplot.subplots(1, len(panels), squeeze=False, **shape)
         labelled: dict[str, Any] = {}
