@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -123,11 +124,16 @@ def check_one_of(value: Any, name: str, choices: Sequence[Any]) -> Any:
 
 def check_dim(dim: Any, n_features: int, name: str = "dim") -> int:
     """Return a prefix length in 1..n_features."""
-    if isinstance(dim, bool | np.bool_) or not isinstance(dim, numbers.Integral):
-        raise InvalidTypeError(f"{name} must be an integer in 1..{n_features}, got {dim!r}")
+    try:
+        if isinstance(dim, bool | np.bool_):
+            raise TypeError
+        dim = operator.index(dim)
+    except TypeError:
+        message = f"{name} must be an integer in 1..{n_features}, got {dim!r}"
+        raise InvalidTypeError(message) from None
     if not 1 <= dim <= n_features:
         raise InvalidValueError(f"{name} must lie in 1..{n_features}, got {dim}")
-    return int(dim)
+    return dim
 
 
 def check_dims(dims: Any, n_features: int, name: str = "dims") -> tuple[int, ...]:

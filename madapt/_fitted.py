@@ -9,14 +9,15 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from madapt._blocks import transform_blocks
-from madapt._checks import check_dim, check_embeddings, check_one_of
+from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._fit_data import named_errors, native_numbers
 from madapt._output import PrefixTransformerMixin
 from madapt._row_source import is_row_sliceable
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
-from madapt.training import neighbor_overlap
+from madapt.recommendation import DimRecommendation, recommend
+from madapt.training import HeldOutScores, neighbor_overlap
 
 __all__ = ["FittedAdaptorMixin", "fingerprint"]
 
@@ -29,6 +30,7 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
 
     adaptor_: ResidualAdaptor
     center_: np.ndarray | None
+    held_out_: HeldOutScores | None
     dims_: tuple[int, ...]
     dim: int | None
     normalize: bool
@@ -152,6 +154,48 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
         Z = self._adapted(rows, dims[-1], "document")
         overlap = neighbor_overlap(nearest, lambda m: (Z[:, :m], Z[:, :m]), dims, exclude_self=True)
         return float(overlap.mean())
+
+    def recommend_dim(self, target: float = 0.98) -> DimRecommendation:
+        """Return the smallest dim that keeps a share of the embedding's quality.
+
+        Parameters
+        ----------
+        target : float, default=0.98
+            Wanted share of the frozen embedding's nDCG@10 at full dim, above 0. With labels
+            an adaptor can reach more than 1.
+
+        Returns
+        -------
+        DimRecommendation
+            Its `dim`, the estimated share with an interval, and what it was measured on:
+            held-out judged queries where labels were given, otherwise the neighbours of
+            held-out rows, calibrated against nDCG@10. It can be handed to `transform` as dim.
+            Where no dim of `dims_` reaches the target, the best one.
+
+        Raises
+        ------
+        ValueError
+            If target is not a number above 0, or nothing was held out: without a guard, or
+            with fewer than twenty rows.
+
+        Examples
+        --------
+        >>> from madapt import MatryoshkaAdaptor
+        >>> from madapt.datasets import load_cranfield
+        >>> corpus = load_cranfield().corpus
+        >>> adaptor = MatryoshkaAdaptor(max_iter=20, random_state=0).fit(corpus)
+        >>> found = adaptor.recommend_dim(target=0.9)
+        >>> found.basis, adaptor.transform(corpus, dim=found).shape[1] == found.dim
+        ('neighbors', True)
+        """
+        check_is_fitted(self, "adaptor_")
+        target = check_number(target, "target", low=0, open_low=True)
+        if self.held_out_ is None:
+            raise InvalidValueError(
+                "recommend_dim needs held-out rows: fit with guard=True and at least 20 rows, got "
+                "an adaptor without"
+            )
+        return recommend(self.held_out_, target)
 
     @property
     def _n_features_out(self) -> int:

@@ -93,8 +93,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         times the square root of the layer's number of inputs. A last layer of 0 starts at
         the rotation; a small first layer generalises better.
     early_stopping : bool, default=True
-        Keep the state that is best on held-out rows, and with labels the number of steps
-        that is best in cross-validation (which the guard runs).
+        Keep the state that is best on held-out rows where there are no labels. With labels
+        the schedule is run to its end, where the learning rate is 0.
     validation_fraction : float, default=0.1
         Share of the rows, and of the judged queries, that is held out.
     n_iter_no_change : int, default=500
@@ -129,6 +129,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     validation_scores_ : dict of str to list
         Held-out scores, a column a method: dim, frozen, truncation, pca, start, adaptor,
         supervised, what was kept, and the metric. Empty without a guard.
+    held_out_ : HeldOutScores or None
+        The scores of what was kept row by row, for `recommend_dim`; None without a guard.
     fingerprint_ : str
         Changes with anything that `transform` depends on.
     n_features_in_ : int
@@ -323,6 +325,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         self.loss_curve_ = fit.losses
         self.n_iter_ = len(fit.losses)
         self.validation_scores_ = fit.table
+        self.held_out_ = fit.held_out
         self.fingerprint_ = fingerprint(fit.adaptor, self.center_, bool(self.normalize))
         if fit.interrupted:
             warnings.warn(

@@ -1,6 +1,6 @@
 """Training: stages, loop, optimisers, sampling, early stopping and the guard."""
 
-from madapt.training.data import Fit, TrainingData
+from madapt.training.data import Fit, HeldOutScores, TrainingData
 from madapt.training.guard import neighbor_overlap, query_ndcg
 from madapt.training.preparation import prepare
 from madapt.training.progress import printer
@@ -9,6 +9,7 @@ from madapt.training.stages import fit_adaptor
 
 __all__ = [
     "Fit",
+    "HeldOutScores",
     "Settings",
     "StageSettings",
     "TrainingData",

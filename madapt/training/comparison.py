@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from madapt._linalg import svd_rotation
+from madapt.training.data import HeldOutScores
 
 __all__ = ["Comparison", "HeldOut"]
 
@@ -70,6 +71,13 @@ class Comparison:
         for name, transform in candidates.items():
             scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)))
         return cls(dims, scores, weights)
+
+    def held_out(self, metric: str, kept: str) -> HeldOutScores:
+        """Return the scores of what was kept, beside those of the frozen embedding."""
+        scores = self.scores[kept]
+        n = scores.shape[1]
+        weights = np.full(n, 1 / max(n, 1)) if self.weights is None else self.weights
+        return HeldOutScores(metric, self.dims, scores, self.scores["frozen"][0], weights)
 
     def table(self, metric: str, kept: str) -> dict[str, list[Any]]:
         """Return plain columns: dim, each method's mean, what was kept and the metric."""

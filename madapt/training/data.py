@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from madapt.adaptor import ResidualAdaptor
 
-__all__ = ["Fit", "TrainingData"]
+__all__ = ["Fit", "HeldOutScores", "TrainingData"]
 
 _NONE = np.arange(0)
 
@@ -56,6 +56,30 @@ class TrainingData:
         return _stacked(self.frozen_documents, self.frozen_queries)
 
 
+@dataclass(frozen=True)
+class HeldOutScores:
+    """Scores of the adaptor that was kept, on rows that were not trained on.
+
+    Parameters
+    ----------
+    metric : {"ndcg@10", "neighbor ndcg@10"}
+        By judgments, or by the original similarities.
+    dims : tuple of L int
+    scores : ndarray of shape (L, n)
+        One row a dim.
+    full : ndarray of shape (n,)
+        The frozen embedding's, at all d.
+    weights : ndarray of shape (n,)
+        Of the columns in a mean, of sum 1.
+    """
+
+    metric: str
+    dims: tuple[int, ...]
+    scores: np.ndarray
+    full: np.ndarray
+    weights: np.ndarray
+
+
 @dataclass
 class Fit:
     """What training leaves behind, in NumPy."""
@@ -68,6 +92,8 @@ class Fit:
     losses: list[float] = field(default_factory=list)
     #: Held-out scores, one list a column.
     table: dict[str, list[Any]] = field(default_factory=dict)
+    #: Held-out scores of what was kept, row by row; None without a guard.
+    held_out: HeldOutScores | None = None
     #: Whether Ctrl-C ended it.
     interrupted: bool = False
 

@@ -19,6 +19,8 @@ from madapt.training.unsupervised import Split, initial_mlp, learn_from_document
 
 __all__ = ["learn_without_labels"]
 
+#: What the guard measures.
+METRIC = "neighbor ndcg@10"
 #: Most rows of each side that are held out.
 MOST_HELD_OUT = 1000
 #: Fewer held-out queries say less than the documents, which then speak alone.
@@ -70,20 +72,25 @@ def learn_without_labels(
             fit.adaptor = candidate
             return
         level = LEVEL / len(tries)  # each try is another test
-        fit.adaptor, fit.table = _guarded(start, candidate, data, settings, split, level)
-        if fit.adaptor is candidate or fit.interrupted:
+        comparison = _compared(start, candidate, data, settings, split)
+        scores, weights = comparison.scores, comparison.weights
+        passes = is_no_worse(scores["start"], scores["adaptor"], level=level, weights=weights)
+        kept = "adaptor" if passes else "start"
+        fit.adaptor = candidate if passes else start
+        fit.table = comparison.table(METRIC, kept)
+        fit.held_out = comparison.held_out(METRIC, kept)
+        if passes or fit.interrupted:
             return
 
 
-def _guarded(
+def _compared(
     start: ResidualAdaptor,
     candidate: ResidualAdaptor,
     data: TrainingData,
     settings: Settings,
     split: Split,
-    level: float,
-) -> tuple[ResidualAdaptor, dict[str, list[Any]]]:
-    """Return what the neighbours of held-out rows let pass, and the table of scores."""
+) -> Comparison:
+    """Return what held-out rows find with the start, with the candidate and without either."""
     if len(split.held_out_queries) < FEWEST_QUERIES:
         split = split._replace(held_out_queries=split.held_out_queries[:0])
     held_out = HeldOut(
@@ -93,18 +100,13 @@ def _guarded(
         data.frozen_documents[split.documents],
     )
     similarities = unit_rows(held_out.rows) @ unit_rows(held_out.corpus).T
-    weights = _row_weights(split, settings)
-    comparison = Comparison.of(
+    return Comparison.of(
         lambda prefixes: neighbor_ndcg(similarities, prefixes, settings.dims),
         held_out,
         settings.dims,
         {"start": start.transform, "adaptor": candidate.transform},
-        weights,
+        _row_weights(split, settings),
     )
-    scores = comparison.scores
-    passes = is_no_worse(scores["start"], scores["adaptor"], level=level, weights=weights)
-    table = comparison.table("neighbor ndcg@10", "adaptor" if passes else "start")
-    return (candidate if passes else start), table
 
 
 def _row_weights(split: Split, settings: Settings) -> np.ndarray:

@@ -16,6 +16,7 @@ __all__ = [
     "LEVEL",
     "MARGIN",
     "is_no_worse",
+    "labels_agree",
     "neighbor_ndcg",
     "neighbor_overlap",
     "query_ndcg",
@@ -130,6 +131,28 @@ def query_ndcg(
     return scores
 
 
+def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEVEL) -> bool:
+    """Say whether judgments have anything to do with the embedding.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Each query's nDCG by its own judgments, before it was learned from them.
+    shuffled : ndarray of shape (n,)
+        Its nDCG by another query's judgments.
+    level : float, default=0.05
+        Error probability of the test.
+
+    Returns
+    -------
+    bool
+        True if queries find more by their own judgments than by others', by a one-sided
+        paired t-test. Random and shuffled judgments, and such as call the farthest documents
+        relevant, do not pass; nothing learned from them could be better than the start.
+    """
+    return _is_above_zero(scores - shuffled, level)
+
+
 def is_no_worse(
     start: np.ndarray,
     candidate: np.ndarray,
@@ -165,7 +188,15 @@ def is_no_worse(
     difference = candidate - start
     if (difference @ w).min(initial=0.0) < -margin:
         return False
-    per_row = difference.mean(axis=0)
-    mean = float(per_row @ w)
-    error = float(np.sqrt(np.sum((w * (per_row - mean)) ** 2) * n / (n - 1)))
+    return _is_above_zero(difference.mean(axis=0), level, w)
+
+
+def _is_above_zero(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> bool:
+    """Test the mean by a one-sided t-test; False where fewer than two values tell nothing."""
+    n = len(values)
+    if n < 2:
+        return False
+    w = np.full(n, 1 / n) if weights is None else weights
+    mean = float(values @ w)
+    error = float(np.sqrt(np.sum((w * (values - mean)) ** 2) * n / (n - 1)))
     return mean > 0 and mean > float(stdtrit(n - 1, 1 - level)) * error

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from madapt._rows import unit_rows
+from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import composed
 from madapt.training.data import Fit, TrainingData
-from madapt.training.guard import is_no_worse, query_ndcg
+from madapt.training.guard import is_no_worse, labels_agree, query_ndcg
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
+    STRENGTHS,
     CrossValidation,
     JudgedCorpus,
     cross_validate,
     learn_from_queries,
+    scaled,
 )
 from madapt.training.unsupervised import initial_mlp
 
 __all__ = ["learn_with_labels"]
+
+#: What the guard measures.
+METRIC = "ndcg@10"
 
 Report = Callable[[str], Callable[[int, float], None] | None]
 
@@ -48,52 +54,71 @@ def learn_with_labels(
     first, kernels = fit.adaptor.replace(P=None), backend.kernels
     if not first.has_mlp:
         first = initial_mlp(P.shape[0], settings, generator, judged.documents)
-    max_iter = None
+    strength = 1.0
     if settings.guard:
+        if not _labels_agree(judged, first, generator):
+            return
         with backend.training():
             result = cross_validate(
-                judged, first, settings, generator, report=report("stage 2, cv"), kernels=kernels
+                judged,
+                first,
+                settings,
+                generator,
+                strengths=STRENGTHS if not fit.adaptor.has_mlp else (1.0,),
+                report=report("stage 2, cv"),
+                kernels=kernels,
             )
         passes = is_no_worse(result.before, result.after)
-        fit.table = _supervised_table(fit, data, settings, result, passes)
+        kept = "supervised" if passes else "start" if fit.adaptor is fit.start else "adaptor"
+        comparison = _compared(fit, data, settings, result)
+        fit.table, fit.held_out = (
+            comparison.table(METRIC, kept),
+            comparison.held_out(METRIC, kept),
+        )
         if not passes:
             return
-        max_iter = result.n_steps if settings.early_stopping else None
+        strength = result.strength
     with backend.training():
         learned, history = learn_from_queries(
             judged,
             first,
             settings,
             generator,
-            max_iter=max_iter,
             report=report("stage 2"),
             kernels=kernels,
         )
-    fit.adaptor = composed(P, learned, backend)
+    fit.adaptor = composed(P, scaled(learned, strength), backend)
     fit.losses = fit.losses + history.losses
     fit.interrupted = history.interrupted
 
 
-def _supervised_table(
-    fit: Fit,
-    data: TrainingData,
-    settings: Settings,
-    result: CrossValidation,
-    passes: bool,
-) -> dict[str, list[Any]]:
+def _labels_agree(
+    judged: JudgedCorpus, adaptor: ResidualAdaptor, generator: np.random.Generator
+) -> bool:
+    """Compare what queries find by their own judgments and by those of another query."""
+    n = judged.qrels.shape[0]
+    order = generator.permutation(n)
+    other = np.empty(n, dtype=np.intp)
+    other[order] = np.roll(order, 1)  # no query keeps its own
+    full = (judged.documents.shape[1],)
+    own = judged.ndcg(adaptor, full)[0]
+    shuffled = replace(judged, qrels=judged.qrels[other]).ndcg(adaptor, full)[0]
+    return labels_agree(own, shuffled)
+
+
+def _compared(
+    fit: Fit, data: TrainingData, settings: Settings, result: CrossValidation
+) -> Comparison:
     """Return the scores of the queries that were held out."""
     qrels = data.qrels[result.held_out]
-    stage_1 = "start" if fit.adaptor is fit.start else "adaptor"
+    rows = data.judged[result.held_out]
     comparison = Comparison.of(
         lambda prefixes: query_ndcg(qrels, prefixes, settings.dims),
         HeldOut(
-            data.queries[data.judged[result.held_out]],
-            data.documents,
-            data.frozen_queries[data.judged[result.held_out]],
-            data.frozen_documents,
+            data.queries[rows], data.documents, data.frozen_queries[rows], data.frozen_documents
         ),
         settings.dims,
         {"start": fit.start.transform, "adaptor": fit.adaptor.transform},
     )
     comparison.scores["supervised"] = result.after
-    return comparison.table("ndcg@10", "supervised" if passes else stage_1)
+    return comparison

@@ -20,12 +20,21 @@ from madapt.training.sampling import QuerySampler
 from madapt.training.settings import Settings
 from madapt.training.tasks import QueryTask, Updater
 
-__all__ = ["CrossValidation", "JudgedCorpus", "cross_validate", "learn_from_queries"]
+__all__ = [
+    "STRENGTHS",
+    "CrossValidation",
+    "JudgedCorpus",
+    "cross_validate",
+    "learn_from_queries",
+    "scaled",
+]
 
 #: How many of a query's most similar documents its hard negatives are drawn from.
 N_HARD = 100
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
+#: What cross-validation multiplies the learned residual by, to take the best.
+STRENGTHS = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,8 @@ class CrossValidation:
     #: Their nDCG@10 at each dim before and after, shape (L, n_held_out).
     before: np.ndarray
     after: np.ndarray
-    #: The number of steps that was best over all folds; `after` is from there.
-    n_steps: int
+    #: The strength that was best over all folds; `after` is from there.
+    strength: float
 
 
 def learn_from_queries(
@@ -81,8 +90,6 @@ def learn_from_queries(
     settings: Settings,
     generator: np.random.Generator,
     *,
-    max_iter: int | None = None,
-    check: Callable[[ResidualAdaptor], float] | None = None,
     report: Callable[[int, float], None] | None = None,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
@@ -95,10 +102,6 @@ def learn_from_queries(
         The start: an MLP without a rotation.
     settings : Settings
     generator : numpy.random.Generator
-    max_iter : int or None, default=None
-        Stop after that many steps of the schedule, which is always settings' own.
-    check : callable or None, default=None
-        adaptor -> held-out loss.
     report : callable or None, default=None
         (steps done, loss) -> None.
     kernels : mapping of str to callable, default={}
@@ -124,15 +127,7 @@ def learn_from_queries(
         loss, gradients = task.gradients(state)
         return loss, updater.update(state, gradients, done)
 
-    return minimise(
-        adaptor,
-        step,
-        max_iter=stage.max_iter if max_iter is None else max_iter,
-        check=check,
-        check_every=max(1, stage.max_iter // 12),
-        n_iter_no_change=settings.n_iter_no_change if check is not None else None,
-        report=report,
-    )
+    return minimise(adaptor, step, max_iter=stage.max_iter, report=report)
 
 
 def cross_validate(
@@ -141,41 +136,42 @@ def cross_validate(
     settings: Settings,
     generator: np.random.Generator,
     *,
+    strengths: tuple[float, ...] = STRENGTHS,
     report: Callable[[int, float], None] | None = None,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> CrossValidation:
     """Train on some queries and measure on the others, fold by fold.
 
     With many queries one fold of `validation_fraction` is held out; with few there are up
-    to three folds, so that about a hundred queries, or all, are measured. Parameters as for
-    `learn_from_queries`.
+    to three folds, so that about a hundred queries, or all, are measured. `strengths` are
+    tried for what was learned; other parameters as for `learn_from_queries`.
     """
     n = data.qrels.shape[0]
     folds = _folds(n, settings.validation_fraction, generator)
-    steps: list[int] = []
-    curves = []
+    before, after = [], []
     for fold in folds:
         inside, outside = data.subset(np.setdiff1d(np.arange(n), fold)), data.subset(fold)
-        curve: list[np.ndarray] = []
-
-        def check(state: ResidualAdaptor, outside=outside, curve=curve) -> float:
-            curve.append(outside.ndcg(state, settings.dims))
-            return -float(curve[-1].mean())
-
-        _, history = learn_from_queries(
-            inside, adaptor, settings, generator, check=check, report=report, kernels=kernels
+        learned, history = learn_from_queries(
+            inside, adaptor, settings, generator, report=report, kernels=kernels
         )
         if history.interrupted:
             raise KeyboardInterrupt
-        curves.append(curve)
-        if not steps or len(history.checks) < len(steps):
-            steps = [done for done, _ in history.checks]
-    # Each check of all folds together, as far as the fold that was stopped first.
-    checks = [
-        np.concatenate([curve[place] for curve in curves], axis=1) for place in range(len(steps))
-    ]
-    best = int(np.argmax([scores.mean() for scores in checks]))
-    return CrossValidation(np.concatenate(folds), checks[0], checks[best], steps[best])
+        before.append(outside.ndcg(adaptor, settings.dims))
+        candidates = [scaled(learned, strength) for strength in strengths]
+        after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
+    # One (L, n_held_out) array a strength.
+    scores = [np.concatenate(parts, axis=1) for parts in zip(*after, strict=True)]
+    best = int(np.argmax([score.mean() for score in scores]))
+    return CrossValidation(
+        np.concatenate(folds), np.concatenate(before, axis=1), scores[best], strengths[best]
+    )
+
+
+def scaled(adaptor: ResidualAdaptor, strength: float) -> ResidualAdaptor:
+    """Return U + strength * MLP(U): with less than 1 closer to the rotation."""
+    if strength == 1.0:
+        return adaptor
+    return adaptor.replace(W2=strength * adaptor.W2, b2=strength * adaptor.b2)
 
 
 def _folds(n: int, fraction: float, generator: np.random.Generator) -> list[np.ndarray]:
@@ -198,6 +194,7 @@ def _objective(settings: Settings) -> Objective:
         relevance=settings.ranking_loss,
         neighbor_temperature=settings.supervised_neighbor_temperature,
         relevance_temperature=settings.supervised.temperature,
+        prefix_temperature=settings.supervised.prefix_temperature,
         n_neighbors=settings.n_neighbors,
         weights=None if settings.dim_weights == "relative" else settings.dim_weights,
     )
