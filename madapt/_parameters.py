@@ -37,6 +37,8 @@ PUBLISHED: dict[str, Any] = {
     "ranking_loss": "logistic",
     "temperature": 1.0,
     "prefix_temperature": 0.0,
+    "query_share": 0.0,
+    "fidelity_weight": 0.0,
     "batch_size": 128,
     "support_size": None,
     "dim_weights": None,
@@ -50,7 +52,13 @@ PUBLISHED: dict[str, Any] = {
 SUPPORT_SIZE = 4096
 #: With that many unlabeled queries half of the rows of a batch are queries; the most there are.
 HALF_SHARE, MOST_QUERIES = 400, 0.7
-#: Hidden units of the MLP.
+#: From so many judged queries on, the learning rate and the number of steps are full; below,
+#: the rate falls with them.
+MANY_QUERIES, FULL_RATE = 400, 2e-3
+#: With up to so many judged queries, what queries found before weighs as much as judgments;
+#: with more, less.
+FEW_QUERIES = 50
+#: Hidden units of one MLP; with labels there are two.
 HIDDEN_DIM = 512
 
 
@@ -81,7 +89,7 @@ def settings_of(
         check_dim(p["dim"], d)
     dims = check_dims(p["dims"], d)
     learned = check_one_of(p["rotation"], "rotation", ("learned", "svd", "identity")) == "learned"
-    few = n_judged < 400
+    few = n_judged < MANY_QUERIES
     stage_1 = _stage(
         p,
         0,
@@ -95,7 +103,7 @@ def settings_of(
         p,
         1,
         max_iter=150 if few else 600,
-        learning_rate=2e-3,
+        learning_rate=FULL_RATE * min(1.0, max(n_judged, 40) / MANY_QUERIES),
         batch_size=64,
         temperature=0.05 if positives <= 2 else 0.1,
         prefix_temperature=0.0,
@@ -115,6 +123,7 @@ def settings_of(
         **checked,
         ranking_loss=check_one_of(p["ranking_loss"], "ranking_loss", ("softmax", "logistic")),
         supervised_neighbor_temperature=0.1,
+        fidelity_weight=_fidelity_weight(p["fidelity_weight"], n_judged),
         n_neighbors=check_integer(p["n_neighbors"], "n_neighbors", low=1),
         support_size=_support_size(p["support_size"]),
         query_share=_query_share(p["query_share"], n_queries),
@@ -189,7 +198,7 @@ def _dim_weights(value: Any, dims: tuple[int, ...]) -> tuple[float, ...] | str |
 
 def _hidden_dim(value: Any, learned: bool, n_judged: int) -> int | None:
     if isinstance(value, str) and value == "auto":
-        return HIDDEN_DIM if n_judged or not learned else None
+        return None if learned and not n_judged else HIDDEN_DIM * (2 if n_judged else 1)
     return None if value is None else check_integer(value, "hidden_dim", low=1)
 
 
@@ -204,6 +213,12 @@ def _support_size(value: Any) -> int | None:
     if isinstance(value, str) and value == "auto":
         return SUPPORT_SIZE
     return None if value is None else check_integer(value, "support_size", low=2)
+
+
+def _fidelity_weight(value: Any, n_judged: int) -> float:
+    if isinstance(value, str) and value == "auto":
+        return min(1.0, FEW_QUERIES / max(n_judged, 1))
+    return check_number(value, "fidelity_weight", low=0)
 
 
 def _query_share(value: Any, n_queries: int) -> float:

@@ -45,8 +45,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         that length and more keep the SVD's cosines. "auto" is 256, and where the guard
         rejects the result 128, then 64. None is d.
     hidden_dim : int, None or "auto", default="auto"
-        Hidden units of the residual MLP, None leaves it out. "auto" is 512 where an MLP is
-        trained: with labels, or with a fixed rotation.
+        Hidden units of the residual MLP, None leaves it out. "auto" is 1,024 with labels, 512
+        with a fixed rotation and no labels, None else. With labels and a guard the MLP is the
+        mean of two, each of half the units: one trained on a share of the queries, one on all.
     activation : {"relu", "gelu", "silu", "tanh", "identity"}, default="relu"
         Of the MLP.
     center : "auto", float in 0..1 or None, default="auto"
@@ -59,6 +60,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         Weight of the loss that keeps the MLP's output small.
     ranking_weight : float, default=1.0
         Weight of the loss of judged queries.
+    fidelity_weight : float or "auto", default="auto"
+        Weight of the listwise loss that holds judged queries to what they found before, while
+        labels train the MLP: 1 with up to 50 judged queries, 50 / n with n.
     ranking_loss : {"softmax", "logistic"}, default="softmax"
         `graded_listwise_loss`, or the published pairwise `ranking_loss`.
     temperature : float, pair or "auto", default="auto"
@@ -85,7 +89,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         Steps without and with labels: 150, and 600 (150 below 400 judged queries).
     learning_rate : float, pair or "auto", default="auto"
         Where the cosine decay starts: 1e-2 for the rotation (1e-3 for an MLP without
-        labels), and 2e-3 with labels.
+        labels); with labels 2e-3, and below 400 judged queries 5e-6 for each, 2e-4 at least.
     input_noise : float, default=0.5
         Length of the Gaussian noise on the MLP's inputs while labels train it.
     init_scale : pair of float, default=(0.1, 0.0)
@@ -172,6 +176,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         pairwise_weight: float = 0.0,
         reconstruction_weight: float = 0.03,
         ranking_weight: float = 1.0,
+        fidelity_weight: float | str = "auto",
         ranking_loss: str = "softmax",
         temperature: Any = "auto",
         prefix_temperature: Any = "auto",
@@ -206,6 +211,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         self.pairwise_weight = pairwise_weight
         self.reconstruction_weight = reconstruction_weight
         self.ranking_weight = ranking_weight
+        self.fidelity_weight = fidelity_weight
         self.ranking_loss = ranking_loss
         self.temperature = temperature
         self.prefix_temperature = prefix_temperature

@@ -165,17 +165,37 @@ def test_without_centring_the_side_does_not_matter(parameters):
     model = trained(queries=Q, **parameters)
     assert model.center_ is None
     assert_array_equal(model.transform(Q, side="query"), model.transform(Q))
-    assert model.fingerprint_ == trained().fingerprint_
+    assert model.fingerprint_ != trained().fingerprint_  # the queries are learned from
+    alone = trained(queries=Q, query_share=0, **parameters)
+    assert alone.fingerprint_ == trained().fingerprint_
 
 
-@pytest.mark.parametrize(("n_queries", "strength"), [(None, None), (19, None), (20, 0.5)])
-def test_without_labels_centring_needs_enough_queries(n_queries, strength):
-    queries = None if n_queries is None else Q[:n_queries]
-    center = trained(queries=queries).center_
-    if strength is None:
-        assert center is None
-    else:
-        assert_allclose(center[1], strength * unit(queries).mean(axis=0), rtol=1e-12)
+def documents_with_hubs(n=200, d=16, seed=0):
+    """Documents and queries along one direction, whose longest documents all queries find."""
+    generator = np.random.default_rng(seed)
+    common = np.zeros(d)
+    common[0] = 1
+    rows = generator.standard_normal((n, d)) / d**0.5 + generator.gamma(2, 1, (n, 1)) * common
+    queries = generator.standard_normal((60, d)) / d**0.5 + 1.5 * common
+    return rows, queries
+
+
+@pytest.mark.parametrize(("n_queries", "centred"), [(None, False), (19, False), (20, True)])
+def test_without_labels_centring_needs_enough_queries_and_hubs(n_queries, centred):
+    rows, queries = documents_with_hubs()
+    queries = None if n_queries is None else queries[:n_queries]
+    model = MatryoshkaAdaptor(**TRAINED).fit(rows, queries=queries)
+    assert (model.center_ is not None) == centred
+    if centred:
+        shares = model.center_[1] / unit(queries).mean(axis=0)
+        assert_allclose(shares, shares[0], rtol=1e-6)
+        assert 0.1 <= shares[0] <= 0.75 + 1e-12
+
+
+def test_without_hubs_nothing_is_centred():
+    generator = np.random.default_rng(1)
+    rows, queries = generator.standard_normal((200, 16)), generator.standard_normal((60, 16))
+    assert MatryoshkaAdaptor(**TRAINED).fit(rows, queries=queries).center_ is None
 
 
 @pytest.mark.parametrize(("offset", "strengths"), [(0.0, [0.0]), (3.0, [0.5, 0.75])])

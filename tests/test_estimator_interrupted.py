@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import madapt.estimator
 from madapt import MadaptWarning, MatryoshkaAdaptor
 from madapt.baselines import SVDRotation
-from madapt.training import stages, supervised, tasks
+from madapt.training import first_stage, second_stage, stages, supervised, tasks
 
 N, D, N_QUERIES = 120, 16, 24
 STAGE_1, FOLDS, STAGE_2 = "stage 1, 16 dims", "stage 2, cv", "stage 2"
@@ -29,7 +29,8 @@ LABELS = {"queries": Q, "qrels": [{i: 1, i + 60: 2} for i in range(N_QUERIES)]}
 @pytest.fixture
 def accept(monkeypatch):
     """Let the guard accept everything, so that the final run of stage 2 comes."""
-    monkeypatch.setattr(stages, "is_no_worse", lambda start, candidate, margin: True)
+    for stage in (first_stage, second_stage):
+        monkeypatch.setattr(stage, "is_no_worse", lambda start, candidate, **options: True)
 
 
 def interrupt_at(monkeypatch, stage, step):
@@ -116,7 +117,7 @@ def test_in_stage_1_of_an_mlp(monkeypatch, step):
 def test_in_cross_validation(monkeypatch, step):
     interrupt_at(monkeypatch, FOLDS, step)
     model = interrupted_fit()
-    alone = uninterrupted({}, hidden_dim=None)
+    alone = uninterrupted({"queries": Q}, hidden_dim=None)
     assert model.fingerprint_ == alone.fingerprint_
     assert model.validation_scores_ == alone.validation_scores_
     assert model.n_iter_ == 8
@@ -158,12 +159,12 @@ def test_in_stage_2_without_a_guard(monkeypatch, step):
             10 * supervised.MOST_FOLDS + 1,
         ),  # the first step of the final run
         (tasks.Updater, "update", 3),
-        (stages, "neighbor_overlap", 2),  # in the guard of stage 1
-        (stages, "query_ndcg", 2),  # in the scores of stage 2
-        (stages, "cross_validate", 1),
-        (stages, "learn_from_queries", 1),
-        (stages, "_composed", 1),
-        (stages, "_composed", 2),
+        (first_stage, "neighbor_ndcg", 1),  # in the guard of stage 1
+        (second_stage, "query_ndcg", 1),  # in the scores of stage 2
+        (second_stage, "cross_validate", 1),
+        (second_stage, "learn_from_queries", 1),
+        (first_stage, "composed", 1),
+        (second_stage, "composed", 1),
     ],
 )
 def test_in_any_call_of_the_training(monkeypatch, owner, name, number):

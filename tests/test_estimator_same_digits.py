@@ -76,8 +76,8 @@ def test_queries_without_a_positive_are_left_out_with_a_warning():
     at = np.append(rows, N_QUERIES), np.append(columns, 3)
     more = csr_array((grades, at), shape=(N_QUERIES + 1, N))
     with pytest.warns(MadaptWarning, match="1 of 26 judged queries have no positive"):
-        model = fitted(queries=np.vstack([Q, X[:1]]), qrels=more, center=None)
-    assert_same_model(model, fitted(queries=Q, qrels=R, center=None))
+        model = fitted(queries=np.vstack([Q, X[:1]]), qrels=more, center=None, query_share=0)
+    assert_same_model(model, fitted(queries=Q, qrels=R, center=None, query_share=0))
 
 
 @pytest.mark.parametrize("labels", [{}, {"queries": Q}, {"queries": Q, "qrels": R}])

@@ -16,10 +16,10 @@ FLOORS = [
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_parameters"},
+    {"estimator", "_fitted", "_parameters", "recommendation"},
     {"cli", "_demo"},
 ]
-FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
+FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}
 
 
 def imported(path):

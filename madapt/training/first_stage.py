@@ -146,4 +146,4 @@ def _first_state(
     if settings.is_rotation_learned:
         identity = np.eye(U.shape[1], dtype=backend.to_numpy(U[:1, :]).dtype)
         return ResidualAdaptor(backend.asarray(identity))
-    return initial_mlp(U.shape[1], settings, generator, U)
+    return initial_mlp(U.shape[1], settings.hidden_dim, settings, generator, U)

@@ -19,6 +19,7 @@ from madapt.training.supervised import (
     STRENGTHS,
     CrossValidation,
     JudgedCorpus,
+    averaged,
     cross_validate,
     learn_from_queries,
     scaled,
@@ -49,13 +50,17 @@ def learn_with_labels(
         backend.asarray(data.queries[data.judged] @ P),
         backend.asarray(data.documents @ P),
         backend.asarray(unit_rows(data.documents)),
+        backend.asarray(unit_rows(data.queries[data.judged])),
         data.qrels,
     )
     first, kernels = fit.adaptor.replace(P=None), backend.kernels
-    if not first.has_mlp:
-        first = initial_mlp(P.shape[0], settings, generator, judged.documents)
-    strength = 1.0
+    # A new MLP is the mean of two, the one of the first fold and the one of all queries.
+    is_new = not first.has_mlp
+    shares = _halves(settings.hidden_dim) if is_new and settings.guard else (settings.hidden_dim,)
+    result = None
     if settings.guard:
+        if is_new:
+            first = initial_mlp(P.shape[0], shares[0], settings, generator, judged.documents)
         if not _labels_agree(judged, first, generator):
             return
         with backend.training():
@@ -64,32 +69,39 @@ def learn_with_labels(
                 first,
                 settings,
                 generator,
-                strengths=STRENGTHS if not fit.adaptor.has_mlp else (1.0,),
+                strengths=STRENGTHS if is_new else (1.0,),
                 report=report("stage 2, cv"),
                 kernels=kernels,
             )
-        passes = is_no_worse(result.before, result.after)
-        kept = "supervised" if passes else "start" if fit.adaptor is fit.start else "adaptor"
-        comparison = _compared(fit, data, settings, result)
-        fit.table, fit.held_out = (
-            comparison.table(METRIC, kept),
-            comparison.held_out(METRIC, kept),
-        )
-        if not passes:
+        if not _is_kept(fit, data, settings, result):
             return
-        strength = result.strength
+    if is_new:
+        first = initial_mlp(P.shape[0], shares[-1], settings, generator, judged.documents)
     with backend.training():
         learned, history = learn_from_queries(
-            judged,
-            first,
-            settings,
-            generator,
-            report=report("stage 2"),
-            kernels=kernels,
+            judged, first, settings, generator, report=report("stage 2"), kernels=kernels
         )
-    fit.adaptor = composed(P, scaled(learned, strength), backend)
+    if result is not None:
+        learned = averaged(result.learned, learned) if len(shares) == 2 else learned
+        learned = scaled(learned, result.strength)
+    fit.adaptor = composed(P, learned, backend)
     fit.losses = fit.losses + history.losses
     fit.interrupted = history.interrupted
+
+
+def _halves(h: int) -> tuple[int, ...]:
+    """Deal hidden units out to two MLPs."""
+    return (h // 2, h - h // 2) if h > 1 else (h,)
+
+
+def _is_kept(fit: Fit, data: TrainingData, settings: Settings, result: CrossValidation) -> bool:
+    """Ask the guard, and write down what held-out queries found."""
+    passes = is_no_worse(result.before, result.after)
+    kept = "supervised" if passes else "start" if fit.adaptor is fit.start else "adaptor"
+    comparison = _compared(fit, data, settings, result)
+    fit.table = comparison.table(METRIC, kept)
+    fit.held_out = comparison.held_out(METRIC, kept)
+    return passes
 
 
 def _labels_agree(

@@ -40,6 +40,7 @@ class Settings:
     ranking_weight: float
     ranking_loss: str
     supervised_neighbor_temperature: float
+    fidelity_weight: float
     n_neighbors: int
     support_size: int | None
     query_share: float

@@ -24,6 +24,7 @@ __all__ = [
     "STRENGTHS",
     "CrossValidation",
     "JudgedCorpus",
+    "averaged",
     "cross_validate",
     "learn_from_queries",
     "scaled",
@@ -49,6 +50,8 @@ class JudgedCorpus:
         Rotated documents.
     T : array of shape (n_documents, d)
         Unit rows whose cosines are the documents' targets.
+    query_targets : array of shape (n_queries, d)
+        The queries' unit rows.
     qrels : csr_array of shape (n_queries, n_documents)
         Grades; each query has a positive.
     """
@@ -56,13 +59,15 @@ class JudgedCorpus:
     queries: Any
     documents: Any
     T: Any
+    query_targets: Any
     qrels: csr_array
 
     def subset(self, index: np.ndarray) -> JudgedCorpus:
         """Return the same with some of the queries only."""
         xp = array_namespace(self.queries)
-        rows = xp.take(self.queries, xp.asarray(index, device=device(self.queries)), axis=0)
-        return JudgedCorpus(rows, self.documents, self.T, self.qrels[index])
+        at = xp.asarray(index, device=device(self.queries))
+        rows, targets = (xp.take(A, at, axis=0) for A in (self.queries, self.query_targets))
+        return JudgedCorpus(rows, self.documents, self.T, targets, self.qrels[index])
 
     def ndcg(self, adaptor: ResidualAdaptor, dims: tuple[int, ...]) -> np.ndarray:
         """Return nDCG@10 of each query at each dim, shape (L, n_queries)."""
@@ -82,6 +87,8 @@ class CrossValidation:
     after: np.ndarray
     #: The strength that was best over all folds; `after` is from there.
     strength: float
+    #: What was learned in the first fold.
+    learned: ResidualAdaptor
 
 
 def learn_from_queries(
@@ -120,6 +127,9 @@ def learn_from_queries(
         settings.ranking_weight,
         settings.reconstruction_weight,
         settings.input_noise,
+        query_targets=data.query_targets,
+        fidelity=replace(_fidelity(settings), kernels=kernels),
+        fidelity_weight=settings.fidelity_weight,
     )
     updater = Updater(stage.learning_rate, stage.max_iter, kernels)
 
@@ -148,7 +158,7 @@ def cross_validate(
     """
     n = data.qrels.shape[0]
     folds = _folds(n, settings.validation_fraction, generator)
-    before, after = [], []
+    before, after, models = [], [], []
     for fold in folds:
         inside, outside = data.subset(np.setdiff1d(np.arange(n), fold)), data.subset(fold)
         learned, history = learn_from_queries(
@@ -156,6 +166,7 @@ def cross_validate(
         )
         if history.interrupted:
             raise KeyboardInterrupt
+        models.append(learned)
         before.append(outside.ndcg(adaptor, settings.dims))
         candidates = [scaled(learned, strength) for strength in strengths]
         after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
@@ -163,7 +174,22 @@ def cross_validate(
     scores = [np.concatenate(parts, axis=1) for parts in zip(*after, strict=True)]
     best = int(np.argmax([score.mean() for score in scores]))
     return CrossValidation(
-        np.concatenate(folds), np.concatenate(before, axis=1), scores[best], strengths[best]
+        np.concatenate(folds),
+        np.concatenate(before, axis=1),
+        scores[best],
+        strengths[best],
+        models[0],
+    )
+
+
+def averaged(one: ResidualAdaptor, other: ResidualAdaptor) -> ResidualAdaptor:
+    """Return U + (MLP_1(U) + MLP_2(U)) / 2, which is one MLP with the hidden units of both."""
+    xp = array_namespace(one.W1)
+    return one.replace(
+        W1=xp.concat([one.W1, other.W1], axis=1),
+        b1=xp.concat([one.b1, other.b1]),
+        W2=0.5 * xp.concat([one.W2, other.W2], axis=0),
+        b2=0.5 * (one.b2 + other.b2),
     )
 
 
@@ -183,6 +209,16 @@ def _folds(n: int, fraction: float, generator: np.random.Generator) -> list[np.n
     share = max(fraction, 1 / n_folds) if n_folds == MOST_FOLDS else fraction
     size = max(1, int(share * n))
     return [order[i * size : (i + 1) * size] for i in range(n_folds)]
+
+
+def _fidelity(settings: Settings) -> Objective:
+    """Return the listwise loss of the first stage, on the prefixes of the second."""
+    stage = settings.unsupervised
+    return Objective(
+        settings.dims,
+        neighbor_temperature=stage.temperature,
+        prefix_temperature=stage.prefix_temperature,
+    )
 
 
 def _objective(settings: Settings) -> Objective:

@@ -95,6 +95,12 @@ class QueryTask:
     objective : Objective
     sampler : QuerySampler
     ranking_weight, reconstruction_weight : float
+    query_targets : array of shape (n_queries, d') or None, default=None
+        Unit rows: their cosines with T are what queries found among documents before. None
+        lets go of it.
+    fidelity : Objective or None, default=None
+        The loss that keeps it.
+    fidelity_weight : float, default=0.0
     input_noise : float
         Noise on the inputs, uniform in each coordinate, of length input_noise on average.
     n_regularised : int, default=384
@@ -112,6 +118,9 @@ class QueryTask:
     reconstruction_weight: float = 1.0
     input_noise: float = 0.0
     n_regularised: int = 384
+    query_targets: Any = None
+    fidelity: Objective | None = None
+    fidelity_weight: float = 0.0
 
     def gradients(self, adaptor: ResidualAdaptor) -> tuple[float, Gradients]:
         """Return the loss of the next batch and the gradient of each parameter."""
@@ -125,6 +134,13 @@ class QueryTask:
         loss, (dQ, dD) = self.objective.queries(Q, D, grades)
         loss = self.ranking_weight * loss
         dY = self.ranking_weight * xp.concat([dQ, dD], axis=0)
+        if self.fidelity_weight and self.fidelity is not None:
+            S = self.objective.product(
+                _rows(self.query_targets, batch.queries), _rows(self.T, batch.documents).T
+            )
+            loss_queries, (dQ, dD) = self.fidelity.documents(Q, S, columns=D)
+            loss = loss + self.fidelity_weight * loss_queries
+            dY = dY + self.fidelity_weight * xp.concat([dQ, dD], axis=0)
         loss_documents, dY = self._regularise(D, batch.documents, n_queries, dY)
         return _with_reconstruction(
             adaptor, forward, loss + loss_documents, dY, self.reconstruction_weight

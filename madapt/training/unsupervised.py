@@ -13,6 +13,7 @@ from array_api_compat import array_namespace, device
 from madapt.adaptor import ResidualAdaptor
 from madapt.losses import Objective
 from madapt.neighbors import top_k
+from madapt.training.guard import neighbor_ndcg
 from madapt.training.loop import History, minimise
 from madapt.training.sampling import DocumentBatch, DocumentSampler
 from madapt.training.settings import Settings
@@ -65,7 +66,8 @@ def learn_from_documents(
     settings : Settings
     generator : numpy.random.Generator
     split : Split
-        The state with the lowest loss of the held-out rows is kept.
+        The state in which held-out rows find their neighbours best is kept; of an MLP, the
+        one in which their loss is lowest.
     report : callable or None
         (steps done, loss) -> None.
     kernels : mapping of str to callable, default={}
@@ -96,14 +98,18 @@ def learn_from_documents(
         loss, gradients = task.gradients(state)
         return loss, updater.update(state, gradients, done)
 
-    checking = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
+    check = None
+    if settings.early_stopping and len(split.held_out_documents) > 1:
+        if settings.is_rotation_learned:
+            check = _lost_neighbors(U, T, objective.dims, check_batch)
+        else:
+            checking = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
+            check = lambda state: checking.evaluate(state, check_batch)[0]  # noqa: E731
     return minimise(
         adaptor,
         step,
         max_iter=stage.max_iter,
-        check=(lambda state: checking.evaluate(state, check_batch)[0])
-        if settings.early_stopping and len(split.held_out_documents) > 1
-        else None,
+        check=check,
         check_every=max(15, stage.max_iter // 40),
         n_iter_no_change=settings.n_iter_no_change,
         report=report,
@@ -111,15 +117,14 @@ def learn_from_documents(
 
 
 def initial_mlp(
-    d: int, settings: Settings, generator: np.random.Generator, like: Any
+    d: int, h: int, settings: Settings, generator: np.random.Generator, like: Any
 ) -> ResidualAdaptor:
-    """Return an adaptor with an MLP on d coordinates and no rotation.
+    """Return an adaptor with an MLP of h hidden units on d coordinates and no rotation.
 
     The entries of W1 and W2 are independent and normal, with `init_scale` over the square
     root of the layer's width of input as standard deviation; biases are zero.
     """
     xp = array_namespace(like)
-    h = settings.hidden_dim
     first, last = settings.init_scale
     W1 = generator.standard_normal((d, h)) * (first / np.sqrt(d))
     W2 = generator.standard_normal((h, d)) * (last / np.sqrt(h))
@@ -196,6 +201,25 @@ def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
     np.put_along_axis(neighbors, nearest, True, axis=1)
     np.fill_diagonal(neighbors[: len(rows)], False)
     return DocumentBatch(rows, columns, neighbors, queries)
+
+
+def _lost_neighbors(
+    U: Any, T: Any, dims: tuple[int, ...], batch: DocumentBatch
+) -> Callable[[ResidualAdaptor], float]:
+    """Return what the guard will measure, negated, on a sample: mean over rows and dims."""
+    rows = np.concatenate([batch.rows, batch.queries])
+    others = batch.columns[len(batch.rows) :]
+    inputs, targets = np.asarray(U), np.asarray(T)
+    similarities = targets[rows] @ targets[others].T
+    one, other = inputs[rows], inputs[others]
+
+    def lost(state: ResidualAdaptor) -> float:
+        P = np.asarray(state.P)
+        Q, D = one @ P, other @ P
+        scores = neighbor_ndcg(similarities, lambda m: (Q[:, :m], D[:, :m]), dims)
+        return -float(scores.mean())
+
+    return lost
 
 
 def _weighed(

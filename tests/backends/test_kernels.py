@@ -84,6 +84,11 @@ CHANGES = (no_change, zero_rows, zero_prefixes, all_zero, duplicates, lengths)
 OBJECTIVES = {
     "listwise": {"listwise_weight": 1.0, "neighbor_temperature": 0.1},
     "sharp listwise": {"listwise_weight": 1.0, "neighbor_temperature": 0.025},
+    "warm prefixes": {
+        "listwise_weight": 1.0,
+        "neighbor_temperature": 0.05,
+        "prefix_temperature": 0.6,
+    },
     "pairwise": {"listwise_weight": 0.0, "pairwise_weight": 1.0},
     "topk": {"listwise_weight": 0.0, "topk_weight": 1.0, "n_neighbors": 3},
     "similarity": {"listwise_weight": 0.0, "topk_weight": 0.7, "pairwise_weight": 1.3},
@@ -91,6 +96,7 @@ OBJECTIVES = {
 }
 RELEVANCE = {
     "softmax": {"relevance": "softmax", "relevance_temperature": 0.05},
+    "warm softmax": {"relevance_temperature": 0.05, "prefix_temperature": 0.6},
     "logistic": {"relevance": "logistic", "relevance_temperature": 1.0},
     "sharp logistic": {"relevance": "logistic", "relevance_temperature": 0.01},
 }

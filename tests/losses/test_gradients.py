@@ -156,6 +156,27 @@ CASES = {
         ),
         lambda C: neighbor_divergence(C, S[:B], OTHERS, 0.2),
     ),
+    "listwise, warmer than its target": Case(
+        "square",
+        lambda Y, _, dims, w: listwise_loss(
+            Y, S, dims, temperature=0.35, target_temperature=0.2, weights=w
+        ),
+        lambda C: divergence(C, np.exp(S / 0.2), OFF, 0.35),
+    ),
+    "listwise, columns, warmer than its target": Case(
+        "rectangular",
+        lambda Y, Z, dims, w: listwise_loss(
+            Y,
+            S[:B],
+            dims,
+            columns=Z,
+            pairs=OTHERS,
+            temperature=[0.35] * len(dims),
+            target_temperature=0.2,
+            weights=w,
+        ),
+        lambda C: divergence(C, np.exp(S[:B] / 0.2), OTHERS, 0.35),
+    ),
     "graded": Case(
         "queries",
         lambda Q, Z, dims, w: graded_listwise_loss(Q, Z, GRADES, dims, temperature=0.2, weights=w),

@@ -15,6 +15,7 @@ from madapt.losses import (
     ranking_loss,
     topk_loss,
 )
+from madapt.losses.listwise import prefix_temperatures
 
 DIMS = (1, 3, 4)
 
@@ -68,6 +69,27 @@ def test_listwise_value(temperature):
             terms.append(rel_entr(p, q).sum())
     value, _ = listwise_loss(Y, S, DIMS, temperature=temperature)
     assert value == pytest.approx(np.mean(terms), rel=1e-12)
+
+
+def test_each_prefix_has_its_own_temperature():
+    Y, S = normal(5, 4), np.corrcoef(normal(5, 4, seed=1))
+    temperatures = [0.5, 0.3, 0.2][: len(DIMS)]
+    value, gradient = listwise_loss(Y, S, DIMS, temperature=temperatures, target_temperature=0.1)
+    alone = [
+        listwise_loss(Y, S, [m], temperature=t, target_temperature=0.1)
+        for m, t in zip(DIMS, temperatures, strict=True)
+    ]
+    assert value == pytest.approx(np.mean([v for v, _ in alone]), rel=1e-12)
+    np.testing.assert_allclose(gradient, np.mean([g for _, g in alone], axis=0), atol=1e-12)
+
+
+def test_the_temperature_of_prefixes_falls_with_their_length():
+    assert prefix_temperatures(0.05, 0.0, (2, 4)) == 0.05
+    assert prefix_temperatures(0.05, 0.4, (2, 4)) == pytest.approx((0.25, 0.15))
+    objective = Objective((2, 4), neighbor_temperature=0.05, prefix_temperature=0.4)
+    Y, S = normal(5, 4), np.corrcoef(normal(5, 4, seed=1))
+    expected = listwise_loss(Y, S, (2, 4), temperature=(0.25, 0.15), target_temperature=0.05)
+    assert objective.documents(Y, S)[0] == expected[0]
 
 
 def test_graded_listwise_value():

@@ -41,7 +41,8 @@ def test_document_batches(n, n_rows, n_columns, k, seed):
     neighbors = random_neighbors(n, k, generator) if k else None
     sampler = DocumentSampler(n, n_rows, n_columns, generator, neighbors)
     for _ in range(3):
-        rows, columns, marked = sampler.draw()
+        rows, columns, marked, queries = sampler.draw()
+        assert len(queries) == 0
         assert len(rows) == min(n_rows, n)
         assert len(columns) == min(max(n_rows, n_columns), n)
         np.testing.assert_array_equal(columns[: len(rows)], rows)
@@ -60,12 +61,32 @@ def test_half_of_the_rows_are_neighbors_of_seeds(n_columns):
     neighbors = random_neighbors(200, 5, generator)
     sampler = DocumentSampler(200, 20, n_columns, generator, neighbors)
     for _ in range(20):
-        rows, _, marked = sampler.draw()
+        rows, _, marked, _ = sampler.draw()
         seeds, others = set(rows[:10]), rows[10:]
         # All but the few that made up for neighbours drawn twice, or seeds themselves.
         near = sum(any(j in neighbors[i] for i in seeds) for j in others)
         assert near >= 7
         assert marked.sum() >= 7
+
+
+@given(n_queries=st.integers(0, 9), share=st.floats(0, 1), k=st.integers(0, 3), seed=seeds)
+def test_queries_take_their_share_of_the_rows(n_queries, share, k, seed):
+    generator = np.random.default_rng(seed)
+    neighbors = random_neighbors(20, k, generator) if k else None
+    if k:
+        of_queries = [generator.permutation(20)[:k] for _ in range(n_queries)]
+        neighbors = np.concatenate([neighbors, np.reshape(of_queries, (n_queries, k)).astype(int)])
+    sampler = DocumentSampler(
+        20, 8, 12, generator, neighbors, n_queries=n_queries, query_share=share
+    )
+    rows, columns, marked, queries = sampler.draw()
+    assert len(queries) == min(n_queries, round(8 * share))
+    assert len(rows) + len(queries) == 8
+    assert len(np.unique(queries)) == len(queries)
+    assert ((queries >= 20) & (queries < 20 + n_queries)).all()
+    if k:
+        expected = [[j in neighbors[i] for j in columns] for i in [*rows, *queries]]
+        np.testing.assert_array_equal(marked, np.array(expected))
 
 
 def test_every_document_has_its_turn():

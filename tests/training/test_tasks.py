@@ -59,6 +59,39 @@ def test_document_task(objective, n_columns, with_neighbors):
     assert_gradients(evaluate, ADAPTOR)
 
 
+@pytest.mark.parametrize("n_columns", [4, 11])
+@pytest.mark.parametrize("with_neighbors", [True, False])
+def test_document_task_with_queries(n_columns, with_neighbors):
+    rows = np.concatenate([X, QUERIES])
+    targets = np.concatenate([T, unit_rows(generator.standard_normal((5, D + 2)))])
+    neighbors = np.argsort(-(targets @ T.T), axis=1)[:, 1:4] if with_neighbors else None
+    objective = Objective(DIMS, topk_weight=0.5, prefix_temperature=0.4)
+
+    def evaluate(adaptor):
+        sampler = DocumentSampler(
+            N, 6, n_columns, np.random.default_rng(1), neighbors, n_queries=5, query_share=0.4
+        )
+        return DocumentTask(rows, targets, objective, sampler).gradients(adaptor)
+
+    assert_gradients(evaluate, ADAPTOR)
+
+
+def test_queries_are_rows_and_never_columns():
+    rows, columns, queries = np.array([3]), np.array([3, 8, 0, 5]), np.array([N + 1, N + 4])
+    inputs = np.concatenate([X, QUERIES])
+    targets = np.concatenate([T, T[:5]])
+    task = DocumentTask(inputs, targets, Objective(DIMS, neighbor_temperature=0.2))
+    loss, _ = task.evaluate(ResidualAdaptor(), DocumentBatch(rows, columns, None, queries))
+    both = np.concatenate([rows, queries])
+    pairs = np.ones((3, 4), dtype=bool)
+    pairs[0, 0] = False  # the document itself
+    S = targets[both] @ targets[columns].T
+    expected, _ = listwise_loss(
+        inputs[both], S, DIMS, temperature=0.2, columns=inputs[columns], pairs=pairs
+    )
+    assert loss == pytest.approx(expected, rel=1e-12)
+
+
 def test_documents_are_compared_with_the_others():
     rows, columns = np.array([3, 8]), np.array([3, 8, 0, 5])
     task = DocumentTask(X, T, Objective(DIMS, neighbor_temperature=0.2))

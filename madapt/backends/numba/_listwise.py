@@ -257,7 +257,9 @@ def list_slopes(
         for m in range(L):
             log_mass[m] = np.log2(mass[m])
             t = np.log2(np.e) / slopes[m]
-            value[0] += weights[m] * (lost[m] / t + np.log(mass[m]) + constant)
+            # Both softmaxes are of cosines less 1, which another temperature does not cancel.
+            shifted = 0.0 if graded else (slopes[m] - target) * np.log(2.0)
+            value[0] += weights[m] * (lost[m] / t + np.log(mass[m]) + constant + shifted)
         for a in range(0, n, CHUNK):
             b = min(a + CHUNK, n)
             gram[:] = _0  # from here on the running sum of D
