@@ -5,9 +5,9 @@
 
 Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
 `--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
-others. `fit`, `results`, which writes docs/results.md, and `quality`, which writes docs/quality.md
-and takes hours, need `--data`, a folder of collections in BEIR's layout with their vectors, and are
-left out without it. One benchmark alone:
+others. `fit`, `results`, which writes docs/results.md, `bytes`, which writes docs/bytes.md, and
+`quality`, which writes docs/quality.md and takes hours, need `--data`, a folder of collections in
+BEIR's layout with their vectors, and are left out without it. One benchmark alone:
 `python benchmarks/NAME.py`.
 """
 
@@ -32,10 +32,11 @@ BENCHMARKS = {
     "large_fit": "takes",
     "loss": None,
     "results": "needs",
+    "bytes": "needs",
     "quality": "needs",
 }
 #: Those that have no say in the number of threads: they use what BLAS takes, or one each.
-WITHOUT_THREADS = ("imports", "results", "quality")
+WITHOUT_THREADS = ("imports", "results", "bytes", "quality")
 #: Where the report's name is another.
 REPORTS = {"results": "main"}
 

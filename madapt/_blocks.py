@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["BLOCK_BYTES", "transform_blocks"]
+__all__ = ["BLOCK_BYTES", "Codec", "transform_blocks"]
 
 #: Working memory of a block: it stays in a core's cache or near it.
 BLOCK_BYTES = 4 * 2**20
@@ -31,6 +33,7 @@ def transform_blocks(
     mean: np.ndarray | None = None,
     normalize: bool = True,
     out: np.ndarray | None = None,
+    codec: Codec | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> np.ndarray:
     """Return the first m adapted coordinates of rows that need not fit in memory.
@@ -50,7 +53,9 @@ def transform_blocks(
         Whether rows get unit length on entry and on exit; a zero row stays zero.
     out : ndarray of shape (n, m) or None, default=None
         Where the result goes, often a memory map: writeable floats, apart from X. None
-        makes a new array.
+        makes a new array. With `codec` of its width and dtype.
+    codec : Codec or None, default=None
+        Turns each block of floats into what is kept of it. None keeps the floats.
     block_bytes : int, default=4 MiB
         Scratch for one block of rows; at least one row is taken.
 
@@ -86,15 +91,47 @@ def transform_blocks(
     """
     n, d = _check_rows(X, adaptor)
     dtype = working_dtype(X)
-    out = np.empty((n, m), dtype) if out is None else _check_out(out, (n, m), X)
+    width, kept = (m, dtype) if codec is None else (codec.width, codec.dtype)
+    if out is None:
+        out = np.empty((n, width), kept)
+    else:
+        _check_out(out, (n, width), X, None if codec is None else kept)
     fold = _Fold(adaptor, d, m, mean, normalize, dtype)
-    rows = min(n, max(1, block_bytes // (dtype.itemsize * (d + 2 * fold.width))))
+    # Coding takes about four copies of the prefix.
+    coding = 0 if codec is None else 4 * m
+    rows = min(n, max(1, block_bytes // (dtype.itemsize * (d + 2 * fold.width + coding))))
     scratch = np.empty((rows, fold.width), dtype)
+    floats = np.empty((0 if codec is None else rows, m), dtype)
     # What overflows is found by its squared length, and done again with care or refused.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for start, block in row_blocks(X, rows, "X"):
-            fold.write(block, scratch[: len(block)], out[start : start + len(block)], start)
+            b = len(block)
+            part = out[start : start + b]
+            if codec is None:
+                fold.write(block, scratch[:b], part, start)
+            else:
+                fold.write(block, scratch[:b], floats[:b], start)
+                part[:] = codec.encode(floats[:b])
     return out
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What is kept of each block of adapted rows.
+
+    Parameters
+    ----------
+    encode : function
+        Of floats (b, m), gives (b, width).
+    width : int
+        Columns that are kept.
+    dtype : dtype
+        Of what is kept.
+    """
+
+    encode: Callable[[np.ndarray], np.ndarray]
+    width: int
+    dtype: np.dtype
 
 
 class _Fold:
@@ -245,12 +282,15 @@ def _check_rows(X: Any, adaptor: ResidualAdaptor) -> tuple[int, int]:
     return n, d
 
 
-def _check_out(out: Any, shape: tuple[int, int], X: Any) -> np.ndarray:
+def _check_out(out: Any, shape: tuple[int, int], X: Any, dtype: np.dtype | None) -> np.ndarray:
+    """Check where the result goes; without a dtype floats of any size will do."""
     if not isinstance(out, np.ndarray):
         raise InvalidTypeError(f"out must be an ndarray or a memory map, got {type(out).__name__}")
     if out.shape != shape:
         raise InvalidValueError(f"out must have shape {shape}, got {out.shape}")
-    if out.dtype.kind != "f" or out.dtype.itemsize > 8:
+    if dtype is not None and out.dtype != dtype:
+        raise InvalidValueError(f"out must be {dtype} for this precision, got dtype {out.dtype}")
+    if dtype is None and (out.dtype.kind != "f" or out.dtype.itemsize > 8):
         raise InvalidValueError(f"out must be float16, float32 or float64, got dtype {out.dtype}")
     if not out.flags.writeable:
         raise InvalidValueError("out must be writeable, got a read-only array")

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from madapt._blocks import transform_blocks
+from madapt._blocks import Codec, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
+from madapt._codes import CodesMixin
 from madapt._fit_data import named_errors, native_numbers
-from madapt._output import PrefixTransformerMixin
 from madapt._row_source import is_row_sliceable
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
+from madapt.quantization import PRECISIONS, Quantizer, codec_of, spread_rows
 from madapt.recommendation import DimRecommendation, recommend
 from madapt.training import HeldOutScores, neighbor_overlap
 
@@ -25,11 +26,12 @@ __all__ = ["FittedAdaptorMixin", "fingerprint"]
 N_OVERLAP = 10
 
 
-class FittedAdaptorMixin(PrefixTransformerMixin):
-    """The methods that need nothing but `adaptor_`, `center_` and `dims_`."""
+class FittedAdaptorMixin(CodesMixin):
+    """The methods that need nothing but `adaptor_`, `center_`, `quantizer_` and `dims_`."""
 
     adaptor_: ResidualAdaptor
     center_: np.ndarray | None
+    quantizer_: Quantizer
     held_out_: HeldOutScores | None
     dims_: tuple[int, ...]
     dim: int | None
@@ -46,6 +48,7 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
         dim: int | None = None,
         side: str = "document",
         *,
+        precision: str | None = None,
         out: np.ndarray | None = None,
     ) -> Any:
         """Return the first `dim` coordinates of the adapted rows; no others are computed.
@@ -60,31 +63,49 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
         side : {"document", "query"}, default="document"
             Which mean is taken away; without centring both are the same.
+        precision : {"float32", "float16", "int8", "int4", "int2", "binary"} or None
+            What a coordinate is stored in. None, the default, is a float as X has them, or as
+            `out` has.
         out : ndarray of shape (n, dim), float16, float32 or float64, or None, default=None
-            Where to write, a memory map for instance; None makes a new array.
+            Where to write, a memory map for instance; None makes a new array. With
+            `precision` of the shape and dtype below.
 
         Returns
         -------
         ndarray of shape (n, dim), float32 or float64 as X
             `out` where it is given. Rows of unit length with `normalize`; a zero row stays
-            zero. A data frame where `set_output` says so.
+            zero. A data frame where `set_output` says so. With `precision`:
+
+            - "float32", "float16": the same in that dtype.
+            - "int8": int8, one scale for all coordinates, so that cosines of the codes are
+              those of the vectors.
+            - "int4": uint8 of shape (n, ceil(dim / 2)), the first coordinate of a byte in its
+              lower half.
+            - "int2": uint8 of shape (n, ceil(dim / 4)), the first in the lowest two bits.
+            - "binary": uint8 of shape (n, ceil(dim / 8)), bits in the order of
+              ``np.packbits``. Codes compare by Hamming distance.
+
+            Queries need no codes: rank them as floats (``precision="float32"``) against
+            `dequantize` of the documents' codes.
 
         Raises
         ------
         ValueError, TypeError
-            If X or out does not fit, or dim or side is not one of the above. A number in
-            a row-sliceable X that is not finite is found when its block is read.
+            If X or out does not fit, or dim, side or precision is not one of the above. A
+            number in a row-sliceable X that is not finite is found when its block is read.
         """
         check_is_fitted(self, "adaptor_")
         check_one_of(side, "side", ("document", "query"))
-        d = self.n_features_in_
-        m = check_dim(self._n_features_out if dim is None else dim, d)
+        check_one_of(precision, "precision", (None, *PRECISIONS))
+        m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
         if is_row_sliceable(X):
             # Names and number of columns; the numbers are checked as they are read.
             rows = validate_data(self, X, reset=False, skip_check_array=True)
         else:
             rows = self._rows(X)
-        return self._wrap(self._adapted(rows, m, side, out), X)
+        codec = None if precision is None else codec_of(self.quantizer_, m, precision)
+        Z = self._adapted(rows, m, side, out, codec)
+        return self._wrap(Z, X, lambda: self.get_feature_names_out(dim=m, precision=precision))
 
     def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
         """Go back from adapted rows to embeddings.
@@ -214,21 +235,39 @@ class FittedAdaptorMixin(PrefixTransformerMixin):
             )
         return checked
 
-    def _adapted(self, rows: Any, m: int, side: str, out: np.ndarray | None = None) -> np.ndarray:
-        """Return m coordinates of rows, block by block."""
+    def _adapted(
+        self,
+        rows: Any,
+        m: int,
+        side: str,
+        out: np.ndarray | None = None,
+        codec: Codec | None = None,
+    ) -> np.ndarray:
+        """Return m coordinates of rows, or what codec keeps of them, block by block."""
         mean = None if self.center_ is None else self._mean(side, self.center_.dtype)
         return transform_blocks(
-            self.adaptor_, rows, m, mean=mean, normalize=self.normalize, out=out
+            self.adaptor_, rows, m, mean=mean, normalize=self.normalize, out=out, codec=codec
         )
+
+    def _calibrated(self, documents: np.ndarray) -> Quantizer:
+        """Return the codes' calibration on some of the documents."""
+        Z = self._adapted(spread_rows(documents), documents.shape[1], "document")
+        return Quantizer.fit(Z, self.dims_, unit=bool(self.normalize))
 
     def _mean(self, side: str, dtype: Any) -> np.ndarray:
         return self.center_[1 if side == "query" else 0].astype(dtype, copy=False)
 
 
-def fingerprint(adaptor: ResidualAdaptor, center: np.ndarray | None, normalize: bool) -> str:
+def fingerprint(
+    adaptor: ResidualAdaptor,
+    center: np.ndarray | None,
+    normalize: bool,
+    quantizer: Quantizer,
+) -> str:
     """Return 16 hexadecimal digits that change with anything `transform` depends on."""
     digest = hashlib.sha256(f"madapt 1 {adaptor.activation} {normalize}".encode())
     arrays = adaptor.parameters if center is None else adaptor.parameters | {"center": center}
+    arrays = arrays | quantizer.arrays
     for name, array in arrays.items():
         digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
         little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -86,7 +87,7 @@ class PrefixTransformerMixin(
             }
         return self
 
-    def _wrap(self, Z: np.ndarray, X: Any) -> Any:
+    def _wrap(self, Z: np.ndarray, X: Any, names: Callable[[], np.ndarray] | None = None) -> Any:
         """Return Z in the container the user chose.
 
         Parameters
@@ -95,18 +96,22 @@ class PrefixTransformerMixin(
             The output.
         X : array-like of shape (n, d)
             The input as it came; a pandas index is kept.
+        names : function or None, default=None
+            Returns those of the columns, (m,); None: the class in lower case and their number.
 
         Returns
         -------
         ndarray or dataframe of shape (n, m)
-            Columns are called by the class in lower case and their number.
+            Z itself, or a frame of it.
         """
         adapter = _get_container_adapter("transform", self)
         if adapter is None:
             return Z
+        if names is not None:
+            return adapter.create_container(Z, X, columns=names())
         prefix = type(self).__name__.lower()
-        names = np.asarray([f"{prefix}{i}" for i in range(Z.shape[1])], dtype=object)
-        return adapter.create_container(Z, X, columns=names)
+        columns = np.asarray([f"{prefix}{i}" for i in range(Z.shape[1])], dtype=object)
+        return adapter.create_container(Z, X, columns=columns)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

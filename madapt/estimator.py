@@ -133,6 +133,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     validation_scores_ : dict of str to list
         Held-out scores, a column a method: dim, frozen, truncation, pca, start, adaptor,
         supervised, what was kept, and the metric. Empty without a guard.
+    quantizer_ : madapt.quantization.Quantizer
+        What the codes of `transform` depend on, learned from up to 5,000 of the documents.
     held_out_ : HeldOutScores or None
         The scores of what was kept row by row, for `recommend_dim`; None without a guard.
     fingerprint_ : str
@@ -159,7 +161,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     __metadata_request__fit: ClassVar = dict.fromkeys(
         ("queries", "qrels", "corpus", "query_ids", "corpus_ids"), True
     )
-    __metadata_request__transform: ClassVar = {"dim": True, "side": True}
+    __metadata_request__transform: ClassVar = {"dim": True, "side": True, "precision": True}
 
     def __init__(
         self,
@@ -332,7 +334,10 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         self.n_iter_ = len(fit.losses)
         self.validation_scores_ = fit.table
         self.held_out_ = fit.held_out
-        self.fingerprint_ = fingerprint(fit.adaptor, self.center_, bool(self.normalize))
+        self.quantizer_ = self._calibrated(sample.documents)
+        self.fingerprint_ = fingerprint(
+            fit.adaptor, self.center_, bool(self.normalize), self.quantizer_
+        )
         if fit.interrupted:
             warnings.warn(
                 f"fit was interrupted after {self.n_iter_} steps; the best state so far is kept",

@@ -36,14 +36,30 @@ def test_quick_runs_write_figures_and_a_page_elsewhere(tmp_path):
     assert "## Where a step's time goes" in page
 
 
-def test_the_page_is_what_the_figures_make(tmp_path):
-    there = ROOT / "docs" / "performance.md"
+@pytest.mark.parametrize(
+    ("script", "name"), [("performance_page.py", "performance.md"), ("bytes_page.py", "bytes.md")]
+)
+def test_the_page_is_what_the_figures_make(tmp_path, script, name):
+    there = ROOT / "docs" / name
     if not there.exists():
         pytest.skip("the documentation is not there")
-    run("performance_page.py", "--page", tmp_path / "performance.md")
-    assert (tmp_path / "performance.md").read_text() == there.read_text()
+    run(script, "--page", tmp_path / name)
+    assert (tmp_path / name).read_text() == there.read_text()
     plots = {path.name for path in (tmp_path / "images").iterdir()}
     assert plots <= {path.name for path in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_bytes_of_peers_and_settings_are_what_they_say():
+    code = (
+        "from bytes import SIZES, settings_of; from madapt.quantization import bytes_per_vector; "
+        "found = settings_of(384, SIZES); "
+        "assert {bytes_per_vector(*at) for at in found} == set(SIZES); "
+        "assert all(m <= 384 for m, _ in found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("[!_]*.py")), ids=lambda path: path.stem)

@@ -122,22 +122,31 @@ def test_another_process_gives_the_same_digits(tmp_path):
 
 def test_a_fingerprint_changes_with_all_that_transform_depends_on():
     model = fitted(queries=Q, qrels=R, guard=False, center=0.5)
-    adaptor, center = model.adaptor_, model.center_
+    adaptor, center, quantizer = model.adaptor_, model.center_, model.quantizer_
     assert len(adaptor.parameters) == 5
     prints = [model.fingerprint_]
     for name, array in adaptor.parameters.items():
         for at in (0, -1):
             other = array.copy()
             other.flat[at] = np.nextafter(other.flat[at], 2)
-            prints.append(fingerprint(adaptor.replace(**{name: other}), center, True))
+            prints.append(fingerprint(adaptor.replace(**{name: other}), center, True, quantizer))
     other = center.copy()
     other[1, 3] = np.nextafter(other[1, 3], 2)
-    prints += [fingerprint(adaptor, moved, True) for moved in (other, None)]
-    prints.append(fingerprint(adaptor, center, False))
-    prints.append(fingerprint(replace(adaptor, activation="tanh"), center, True))
+    prints += [fingerprint(adaptor, moved, True, quantizer) for moved in (other, None)]
+    prints.append(fingerprint(adaptor, center, False, quantizer))
+    prints.append(fingerprint(replace(adaptor, activation="tanh"), center, True, quantizer))
+    prints += [
+        fingerprint(adaptor, center, True, replace(quantizer, **changed))
+        for changed in (
+            {"rms": 2 * quantizer.rms},
+            {"largest": 2 * quantizer.largest},
+            {"rotations": {}},
+        )
+    ]
     assert len(set(prints)) == len(prints)
-    assert fingerprint(adaptor, center, True) == model.fingerprint_
+    assert fingerprint(adaptor, center, True, quantizer) == model.fingerprint_
     same = {name: np.asfortranarray(array) for name, array in adaptor.parameters.items()}
-    assert fingerprint(adaptor.replace(**same), center.copy(), True) == model.fingerprint_
+    moved = fingerprint(adaptor.replace(**same), center.copy(), True, quantizer)
+    assert moved == model.fingerprint_
     assert len(model.fingerprint_) == 16
     assert set(model.fingerprint_) <= set("0123456789abcdef")

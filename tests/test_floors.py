@@ -10,13 +10,13 @@ import madapt
 PACKAGE = Path(madapt.__file__).parent
 #: Parts of the package by floor, the lowest first; docs/house.md has the table.
 FLOORS = [
-    {"_checks", "_rows", "_linalg", "_qrels", "_output", "exceptions"},
+    {"_checks", "_rows", "_linalg", "_qrels", "_output", "_packing", "_balance", "exceptions"},
     {"backends", "io"},
-    {"losses", "adaptor", "neighbors", "_blocks"},
+    {"losses", "adaptor", "neighbors", "_blocks", "quantization"},
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_parameters", "recommendation"},
+    {"estimator", "_fitted", "_codes", "_parameters", "recommendation"},
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}

@@ -24,7 +24,7 @@ def names():
 
 
 def test_there_is_code():
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 def test_code_runs_from_top_to_bottom(names, monkeypatch):
@@ -34,6 +34,8 @@ def test_code_runs_from_top_to_bottom(names, monkeypatch):
         exec(compile(block, "README.md", "exec"), names)
     assert names["documents"].shape == (150, 64)
     assert names["queries"].shape == (40, 64)
+    assert names["codes"].shape == (150, 32)
+    assert names["decoded"].shape == (150, 128)
     assert 0 < names["search"].best_score_ <= 1
     assert names["pipeline"].transform(names["X"]).shape == (150, 64)
 

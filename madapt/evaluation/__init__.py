@@ -1,12 +1,16 @@
-"""Metrics, the dimension curve and its picture."""
+"""Metrics, the curves of dims and of bytes, and their pictures."""
 
+from madapt.evaluation.byte_curve import best_setting, byte_curve
 from madapt.evaluation.curve import dimension_curve
-from madapt.evaluation.displays import DimensionCurveDisplay
+from madapt.evaluation.displays import ByteCurveDisplay, DimensionCurveDisplay
 from madapt.evaluation.metrics import ndcg_at_k, recall_at_k
 from madapt.evaluation.retrieval import retrieval_scores
 
 __all__ = [
+    "ByteCurveDisplay",
     "DimensionCurveDisplay",
+    "best_setting",
+    "byte_curve",
     "dimension_curve",
     "ndcg_at_k",
     "recall_at_k",

@@ -13,7 +13,7 @@ from madapt._checks import check_dims
 from madapt.evaluation.retrieval import checked_qrels, parse_metrics, retrieval_scores
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["dimension_curve"]
+__all__ = ["check_methods", "dimension_curve", "shapes"]
 
 
 def dimension_curve(
@@ -89,10 +89,10 @@ def dimension_curve(
     truncation [0.16, 0.34]
     SVD        [0.27, 0.34]
     """
-    n_queries, n_docs, d = _shapes(queries, corpus)
+    n_queries, n_docs, d = shapes(queries, corpus)
     dims = check_dims(dims, d)
     names = tuple(parse_metrics(metrics))
-    _check_methods(methods)
+    check_methods(methods)
     qrels = checked_qrels(qrels, n_queries, n_docs)
     every: dict[str, dict[str, np.ndarray]] = {}
     for name, method in methods.items():
@@ -130,19 +130,21 @@ def _is_frozen(method: Any) -> bool:
     return method is None or (isinstance(method, str) and method == "frozen")
 
 
-def _check_methods(methods: Any) -> None:
+def check_methods(methods: Any, *, frozen: bool = True) -> None:
+    """Raise unless each method has a transform; None and "frozen" are ones where allowed."""
     if not isinstance(methods, Mapping):
         raise InvalidTypeError(f"methods must be a dict, name to method, got {methods!r}")
     if not methods:
         raise InvalidValueError("methods must name at least one method, got none")
     for name, method in methods.items():
-        if not _is_frozen(method) and not callable(getattr(method, "transform", None)):
-            raise InvalidTypeError(
-                f"methods must have a transform or be 'frozen', got {method!r} for {name!r}"
-            )
+        if frozen and _is_frozen(method):
+            continue
+        if not callable(getattr(method, "transform", None)):
+            wanted = "have a transform or be 'frozen'" if frozen else "have a transform"
+            raise InvalidTypeError(f"methods must {wanted}, got {method!r} for {name!r}")
 
 
-def _shapes(queries: Any, corpus: Any) -> tuple[int, int, int]:
+def shapes(queries: Any, corpus: Any) -> tuple[int, int, int]:
     """Return n_queries, n_docs and d."""
     asked, searched = np.shape(queries), np.shape(corpus)
     if len(asked) != 2 or len(searched) != 2 or asked[1] != searched[1]:

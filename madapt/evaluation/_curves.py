@@ -1,0 +1,127 @@
+"""What the pictures of curves share: colours, axes, grid and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+__all__ = ["CurveDisplay"]
+
+# Told apart by the colour-blind, too, and by the markers in print (M. Okabe, K. Ito).
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_FROZEN_COLOR = "#666666"
+
+
+class CurveDisplay:
+    """Draw one curve a method over a logarithmic axis.
+
+    Subclasses say where a curve's points lie (`_points`), the ticks, and the axis' label.
+    """
+
+    #: Label of the horizontal axis.
+    _xlabel: ClassVar[str]
+
+    metric: str
+    scores: Mapping[str, np.ndarray]
+    ax_: Axes
+    figure_: Figure | SubFigure
+    lines_: dict[str, Line2D]
+
+    def _points(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return places and heights of a method's curve."""
+        raise NotImplementedError
+
+    @property
+    def _ticks(self) -> list[int]:
+        raise NotImplementedError
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        CurveDisplay
+            This display, with ``ax_``, ``figure_`` and ``lines_``.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        """
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ImportError(
+                f"{type(self).__name__} needs Matplotlib: pip install 'madapt[plot]'"
+            ) from error
+        if ax is None:
+            _, ax = pyplot.subplots(figsize=(7.2, 4.2), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        curves = [name for name in self.scores if name != "frozen"]
+        self.lines_ = {name: self._curve(name, place) for place, name in enumerate(curves)}
+        if "frozen" in self.scores:
+            self.lines_["frozen"] = self._reference()
+        self._dress()
+        return self
+
+    def _curve(self, name: str, place: int) -> Line2D:
+        (line,) = self.ax_.plot(
+            *self._points(name),
+            label=name,
+            color=_COLORS[place % len(_COLORS)],
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=5,
+            linewidth=1.8,
+        )
+        return line
+
+    def _reference(self) -> Line2D:
+        (line,) = self.ax_.plot(
+            *self._points("frozen"),
+            label="frozen, all dims",
+            color=_FROZEN_COLOR,
+            linestyle=(0, (5, 3)),
+            linewidth=1.3,
+            zorder=1.5,
+        )
+        return line
+
+    def _dress(self) -> None:
+        """Set the axes, the grid and the legend."""
+        from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+        ax = self.ax_
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_locator(FixedLocator(self._ticks))
+        ax.xaxis.set_major_formatter(FixedFormatter([str(tick) for tick in self._ticks]))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xlabel(self._xlabel)
+        ax.set_ylabel(self.metric.replace("ndcg", "nDCG"))
+        ax.grid(True, color="#DDDDDD", linewidth=0.7)
+        ax.set_axisbelow(True)
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        # From top to bottom as the curves lie.
+        ranked = sorted(
+            self.lines_, key=lambda name: float(np.mean(self._points(name)[1])), reverse=True
+        )
+        ax.legend(
+            handles=[self.lines_[name] for name in ranked],
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0.0,
+            frameon=False,
+        )
