@@ -52,9 +52,10 @@ PUBLISHED: dict[str, Any] = {
 SUPPORT_SIZE = 4096
 #: With that many unlabeled queries half of the rows of a batch are queries; the most there are.
 HALF_SHARE, MOST_QUERIES = 400, 0.7
-#: From so many judged queries on, the learning rate and the number of steps are full; below,
-#: the rate falls with them.
-MANY_QUERIES, FULL_RATE = 400, 2e-3
+#: From so many judged queries on, the number of steps is full.
+MANY_QUERIES = 400
+#: The learning rate rises with the number of judged queries, up to the full one.
+RATE_PER_QUERY, FULL_RATE = 5e-6, 3e-3
 #: With up to so many judged queries, what queries found before weighs as much as judgments;
 #: with more, less.
 FEW_QUERIES = 50
@@ -103,7 +104,7 @@ def settings_of(
         p,
         1,
         max_iter=150 if few else 600,
-        learning_rate=FULL_RATE * min(1.0, max(n_judged, 40) / MANY_QUERIES),
+        learning_rate=min(FULL_RATE, RATE_PER_QUERY * max(n_judged, 40)),
         batch_size=64,
         temperature=0.05 if positives <= 2 else 0.1,
         prefix_temperature=0.0,
