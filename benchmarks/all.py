@@ -5,7 +5,7 @@
 
 Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
 `--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
-others. `fit`, `results`, which writes docs/results.md, `bytes`, which writes docs/bytes.md, and
+others. `fit`, `bytes`, which writes docs/bytes.md, and
 `quality`, which writes docs/quality.md and takes hours, need `--data`, a folder of collections in
 BEIR's layout with their vectors, and are left out without it. One benchmark alone:
 `python benchmarks/NAME.py`.
@@ -31,21 +31,18 @@ BENCHMARKS = {
     "fit": "needs",
     "large_fit": "takes",
     "loss": None,
-    "results": "needs",
     "bytes": "needs",
     "quality": "needs",
 }
 #: Those that have no say in the number of threads: they use what BLAS takes, or one each.
-WITHOUT_THREADS = ("imports", "results", "bytes", "quality")
-#: Where the report's name is another.
-REPORTS = {"results": "main"}
+WITHOUT_THREADS = ("imports", "bytes", "quality")
 
 
 def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:
     """Return how to run a benchmark, None if it lacks its data."""
     if BENCHMARKS[name] == "needs" and args.data is None:
         return None
-    report = folder / f"{REPORTS.get(name, name)}.json"
+    report = folder / f"{name}.json"
     found = [sys.executable, str(HERE / f"{name}.py"), "--output", str(report)]
     if BENCHMARKS[name] and args.data is not None:
         found += ["--data", str(args.data)]

@@ -53,7 +53,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     center : "auto", float in 0..1 or None, default="auto"
         Share of its own mean that each side, documents and queries, loses before the
         rotation. Needs `queries`. "auto" is chosen by the judgments among 0, .25, .5 and
-        .75, is .5 with 20 unlabeled queries or more, and 0 otherwise.
+        .75; with 20 unlabeled queries or more it is up to .75, by how much centring thins out
+        hubs among what they find, or 0 where that is little; and 0 otherwise.
     listwise_weight, topk_weight, pairwise_weight : float, default=1.0, 0.0, 0.0
         Weights of the losses among documents.
     reconstruction_weight : float, default=0.03

@@ -11,8 +11,8 @@ from madapt.training.data import HeldOutScores
 __all__ = ["DimRecommendation", "recommend"]
 
 #: Share of the embedding's nDCG@10 that is left where prefixes keep a share f of the neighbours'
-#: nDCG@10: f to this power; see docs/quality.md for the pairs it was fitted on.
-CALIBRATION = 1.7
+#: nDCG@10: f to this power, fitted by benchmarks/calibration.py (1.12 to 1.19 without one pair).
+CALIBRATION = 1.16
 N_RESAMPLES = 2000
 
 
@@ -32,7 +32,8 @@ class DimRecommendation:
     share : float
         Estimated nDCG@10 at `dim`, divided by that of the frozen embedding at full dim.
     interval : tuple of two floats
-        95 % bootstrap interval of the share, over held-out rows.
+        95 % bootstrap interval of the share, over held-out rows; what the calibration may be
+        off by on another collection is not in it.
     basis : {"judged queries", "neighbors"}
         What the share was measured on: nDCG@10 of judged queries that were held out; or how
         well prefixes find the nearest neighbours of held-out rows, calibrated against nDCG@10
