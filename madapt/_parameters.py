@@ -54,8 +54,8 @@ SUPPORT_SIZE = 4096
 HALF_SHARE, MOST_QUERIES = 400, 0.7
 #: From so many judged queries on, the number of steps is full.
 MANY_QUERIES = 400
-#: The learning rate rises with the number of judged queries, up to the full one.
-RATE_PER_QUERY, FULL_RATE = 5e-6, 3e-3
+#: The learning rate with few labels and with many; it is 2e-3 with 200 judged queries.
+LOWEST_RATE, FULL_RATE = 2e-4, 3e-3
 #: With up to so many judged queries, what queries found before weighs as much as judgments;
 #: with more, less.
 FEW_QUERIES = 50
@@ -104,7 +104,7 @@ def settings_of(
         p,
         1,
         max_iter=150 if few else 600,
-        learning_rate=min(FULL_RATE, RATE_PER_QUERY * max(n_judged, 40)),
+        learning_rate=_supervised_rate(n_judged),
         batch_size=64,
         temperature=0.05 if positives <= 2 else 0.1,
         prefix_temperature=0.0,
@@ -214,6 +214,10 @@ def _support_size(value: Any) -> int | None:
     if isinstance(value, str) and value == "auto":
         return SUPPORT_SIZE
     return None if value is None else check_integer(value, "support_size", low=2)
+
+
+def _supervised_rate(n_judged: int) -> float:
+    return min(FULL_RATE, max(LOWEST_RATE, 2e-3 * (n_judged / 200) ** 1.5))
 
 
 def _fidelity_weight(value: Any, n_judged: int) -> float:

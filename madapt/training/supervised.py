@@ -218,6 +218,8 @@ def _fidelity(settings: Settings) -> Objective:
         settings.dims,
         neighbor_temperature=stage.temperature,
         prefix_temperature=stage.prefix_temperature,
+        # Long prefixes have most to gain from judgments, short ones most to forget.
+        weights=tuple(1.0 / m for m in settings.dims),
     )
 
 
