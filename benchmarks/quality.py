@@ -2,12 +2,13 @@
 
     python benchmarks/quality.py --data ../shared/data [--seeds 5] [--jobs 2] [--quick]
         [--parts labelfree,queries,cut,labels,scarce,adversarial] [--methods TEXT ...]
-        [--pairs TEXT ...] [--redo] [--page]
+        [--pairs TEXT ...] [--settings TEXT ...] [--redo] [--page]
 
 `--data` is a folder of BEIR-layout folders, each with its vectors in .npz files. A cell is one
 method with one seed on one pair of collection and vectors. Each is written when it is done, and
 those that are there are not run again: after an interruption the same command goes on. `--redo`
-runs them anew; `--methods` and `--pairs` take only those whose name holds a text. `--page`
+runs them anew; `--methods` and `--pairs` take only those whose name holds a text,
+`--settings` those of just that setting. `--page`
 measures nothing and writes the page from what is there. Nothing is timed here, and nothing is
 chosen by a test split.
 """
@@ -70,6 +71,8 @@ def _measure_part(part: str, args: argparse.Namespace, store: Store) -> int:
     for chosen, name in ((args.methods, "method"), (args.pairs, "pair")):
         if chosen:
             cells = [c for c in cells if any(text in getattr(c, name) for text in chosen)]
+    if args.settings is not None:
+        cells = [c for c in cells if c.setting in args.settings]
     cells = runnable(cells, args.data)
     todo = [cell for cell in cells if args.redo or cell.key not in store.cells]
     print(f"{part}: {len(todo)} of {len(cells)} cells to run", flush=True)
@@ -125,6 +128,7 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--parts", type=_parts, default=list(PARTS), metavar="PART,...")
     options.add_argument("--methods", nargs="+", metavar="TEXT")
     options.add_argument("--pairs", nargs="+", metavar="TEXT")
+    options.add_argument("--settings", nargs="+", metavar="TEXT", help="'' is the plain one")
     options.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     options.add_argument("--redo", action="store_true", help="run finished cells again")
     options.add_argument("--page", action="store_true", help="write the page, measure nothing")
