@@ -90,25 +90,7 @@ def settings_of(
         check_dim(p["dim"], d)
     dims = check_dims(p["dims"], d)
     learned = check_one_of(p["rotation"], "rotation", ("learned", "svd", "identity")) == "learned"
-    few = n_judged < MANY_QUERIES
-    stage_1 = _stage(
-        p,
-        0,
-        max_iter=150,
-        learning_rate=1e-2 if learned else 1e-3,
-        batch_size=256,
-        temperature=0.03,
-        prefix_temperature=0.3,
-    )
-    stage_2 = _stage(
-        p,
-        1,
-        max_iter=150 if few else 600,
-        learning_rate=_supervised_rate(n_judged),
-        batch_size=64,
-        temperature=0.05 if positives <= 2 else 0.1,
-        prefix_temperature=0.0,
-    )
+    stage_1, stage_2 = _stages(p, learned, n_judged, positives)
     weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
     check_bool(p["normalize"], "normalize")
     if not isinstance(p["verbose"], bool):
@@ -129,7 +111,7 @@ def settings_of(
         support_size=_support_size(p["support_size"]),
         query_share=_query_share(p["query_share"], n_queries),
         # With many queries there are many steps, and products over documents are half of each.
-        batch_documents=768 if few else 512,
+        batch_documents=768 if n_judged < MANY_QUERIES else 512,
         dim_weights=_dim_weights(p["dim_weights"], dims),
         input_noise=check_number(p["input_noise"], "input_noise", low=0),
         early_stopping=check_bool(p["early_stopping"], "early_stopping"),
@@ -139,6 +121,31 @@ def settings_of(
         unsupervised=stage_1,
         supervised=stage_2,
     )
+
+
+def _stages(
+    p: dict[str, Any], learned: bool, n_judged: int, positives: float
+) -> tuple[StageSettings, StageSettings]:
+    """Return the optimisation parameters without labels and with them."""
+    stage_1 = _stage(
+        p,
+        0,
+        max_iter=150,
+        learning_rate=1e-2 if learned else 1e-3,
+        batch_size=256,
+        temperature=0.03,
+        prefix_temperature=0.3,
+    )
+    stage_2 = _stage(
+        p,
+        1,
+        max_iter=150 if n_judged < MANY_QUERIES else 600,
+        learning_rate=_supervised_rate(n_judged),
+        batch_size=64,
+        temperature=0.05 if positives <= 2 else 0.1,
+        prefix_temperature=0.0,
+    )
+    return stage_1, stage_2
 
 
 def check_center(center: Any, has_queries: bool) -> float | str:

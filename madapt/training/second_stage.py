@@ -46,52 +46,79 @@ def learn_with_labels(
     if len(data.documents) < 2 or (settings.guard and data.qrels.shape[0] < 2):
         return  # one document has no order, and one query cannot be held out
     P = fit.adaptor.P
-    judged = JudgedCorpus(
-        backend.asarray(data.queries[data.judged] @ P),
-        backend.asarray(data.documents @ P),
-        backend.asarray(unit_rows(data.documents)),
-        backend.asarray(unit_rows(data.queries[data.judged])),
-        data.qrels,
-    )
-    first, kernels = fit.adaptor.replace(P=None), backend.kernels
-    # A new MLP is the mean of two, the one of the first fold and the one of all queries.
-    is_new = not first.has_mlp
-    shares = _halves(settings.hidden_dim) if is_new and settings.guard else (settings.hidden_dim,)
+    judged = _judged(data, P, backend)
     result = None
     if settings.guard:
-        if is_new:
-            first = initial_mlp(P.shape[0], shares[0], settings, generator, judged.documents)
-        if not _labels_agree(judged, first, generator):
+        result = _cross_validated(fit, judged, settings, generator, backend, report)
+        if result is None or not _is_kept(fit, data, settings, result):
             return
-        with backend.training():
-            result = cross_validate(
-                judged,
-                first,
-                settings,
-                generator,
-                strengths=STRENGTHS if is_new else (1.0,),
-                report=report("stage 2, cv"),
-                kernels=kernels,
-            )
-        if not _is_kept(fit, data, settings, result):
-            return
-    if is_new:
-        first = initial_mlp(P.shape[0], shares[-1], settings, generator, judged.documents)
+    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[-1])
     with backend.training():
         learned, history = learn_from_queries(
-            judged, first, settings, generator, report=report("stage 2"), kernels=kernels
+            judged, first, settings, generator, report=report("stage 2"), kernels=backend.kernels
         )
     if result is not None:
-        learned = averaged(result.learned, learned) if len(shares) == 2 else learned
+        if len(_hidden(fit, settings)) == 2:
+            learned = averaged(result.learned, learned)
         learned = scaled(learned, result.strength)
     fit.adaptor = composed(P, learned, backend)
     fit.losses = fit.losses + history.losses
     fit.interrupted = history.interrupted
 
 
-def _halves(h: int) -> tuple[int, ...]:
-    """Deal hidden units out to two MLPs."""
-    return (h // 2, h - h // 2) if h > 1 else (h,)
+def _judged(data: TrainingData, P: np.ndarray, backend: Backend) -> JudgedCorpus:
+    """Return judged queries and documents, rotated, where the training runs."""
+    queries = data.queries[data.judged]
+    return JudgedCorpus(
+        backend.asarray(queries @ P),
+        backend.asarray(data.documents @ P),
+        backend.asarray(unit_rows(data.documents)),
+        backend.asarray(unit_rows(queries)),
+        data.qrels,
+    )
+
+
+def _hidden(fit: Fit, settings: Settings) -> tuple[int, ...]:
+    """Return the hidden units of each MLP that is trained.
+
+    A new MLP is the mean of two, that of the first fold and that of all queries.
+    """
+    h = settings.hidden_dim
+    is_mean = settings.guard and not fit.adaptor.has_mlp and h > 1
+    return (h // 2, h - h // 2) if is_mean else (h,)
+
+
+def _first(
+    fit: Fit, judged: JudgedCorpus, settings: Settings, generator: np.random.Generator, h: int
+) -> ResidualAdaptor:
+    """Return what is trained: the MLP of the first stage, or a new one of h hidden units."""
+    if fit.adaptor.has_mlp:
+        return fit.adaptor.replace(P=None)
+    return initial_mlp(judged.documents.shape[1], h, settings, generator, judged.documents)
+
+
+def _cross_validated(
+    fit: Fit,
+    judged: JudgedCorpus,
+    settings: Settings,
+    generator: np.random.Generator,
+    backend: Backend,
+    report: Report,
+) -> CrossValidation | None:
+    """Train on folds; None where judgments have nothing to do with the embedding."""
+    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[0])
+    if not _labels_agree(judged, first, generator):
+        return None
+    with backend.training():
+        return cross_validate(
+            judged,
+            first,
+            settings,
+            generator,
+            strengths=(1.0,) if fit.adaptor.has_mlp else STRENGTHS,
+            report=report("stage 2, cv"),
+            kernels=backend.kernels,
+        )
 
 
 def _is_kept(fit: Fit, data: TrainingData, settings: Settings, result: CrossValidation) -> bool:
