@@ -113,7 +113,7 @@ def test_the_guard_rejects_what_random_judgments_teach(normalize):
 
 def test_where_both_stages_are_rejected_the_start_is_what_was_kept(monkeypatch):
     for stage in (first_stage, second_stage):
-        monkeypatch.setattr(stage, "is_no_worse", lambda start, candidate, **options: False)
+        monkeypatch.setattr(stage, "is_no_worse", lambda *scores, **options: False)
     model = fitted(queries=Q, qrels=R, center=None)
     assert model.validation_scores_["metric"] == ["ndcg@10"] * 3
     assert model.validation_scores_["kept"] == ["start"] * 3

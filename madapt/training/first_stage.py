@@ -13,7 +13,7 @@ from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import composed
 from madapt.training.data import Fit, TrainingData
-from madapt.training.guard import LEVEL, is_no_worse, neighbor_ndcg
+from madapt.training.guard import LEVEL, NEIGHBOR_MARGIN, is_no_worse, neighbor_ndcg
 from madapt.training.settings import Settings
 from madapt.training.unsupervised import Split, initial_mlp, learn_from_documents
 
@@ -74,7 +74,9 @@ def learn_without_labels(
         level = LEVEL / len(tries)  # each try is another test
         comparison = _compared(start, candidate, data, settings, split)
         scores, weights = comparison.scores, comparison.weights
-        passes = is_no_worse(scores["start"], scores["adaptor"], level=level, weights=weights)
+        passes = is_no_worse(
+            scores["start"], scores["adaptor"], NEIGHBOR_MARGIN, level=level, weights=weights
+        )
         kept = "adaptor" if passes else "start"
         fit.adaptor = candidate if passes else start
         fit.table = comparison.table(METRIC, kept)

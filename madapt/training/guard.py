@@ -15,6 +15,7 @@ from madapt.neighbors import top_k
 __all__ = [
     "LEVEL",
     "MARGIN",
+    "NEIGHBOR_MARGIN",
     "is_no_worse",
     "labels_agree",
     "neighbor_ndcg",
@@ -25,8 +26,9 @@ __all__ = [
 #: Error probability of a stage's test.
 LEVEL = 0.05
 
-#: How far below the start the mean of a dim may fall.
-MARGIN = 0.01
+#: How far below the start the mean of a dim may fall, by judgments and by neighbours: held-out
+#: rows are many and say more than judged queries, which are few.
+MARGIN, NEIGHBOR_MARGIN = 0.01, 0.005
 #: An original similarity lower by that much makes a neighbour's grade e times smaller.
 GRADE_TEMPERATURE = 0.05
 
@@ -156,8 +158,8 @@ def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEV
 def is_no_worse(
     start: np.ndarray,
     candidate: np.ndarray,
-    *,
     margin: float = MARGIN,
+    *,
     level: float = LEVEL,
     weights: np.ndarray | None = None,
 ) -> bool:
