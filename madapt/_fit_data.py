@@ -75,6 +75,19 @@ class FitData:
         qrels = None if self.qrels is None else csr_array(self.qrels[:, kept])
         return FitData(self.documents[kept], self.queries, qrels)
 
+    def sample_queries(self, max_rows: int, generator: np.random.Generator) -> FitData:
+        """Return the same with all judged queries, and others up to max_rows in all."""
+        n = self.n_queries
+        if n <= max_rows:
+            return self
+        wanted = np.zeros(n)
+        if self.qrels is not None:
+            wanted[np.diff(self.qrels.indptr) > 0] = 1
+        size = max(max_rows, int(wanted.sum()))
+        kept = np.sort(np.lexsort((generator.permutation(n), -wanted))[:size])
+        qrels = None if self.qrels is None else csr_array(self.qrels[kept])
+        return FitData(self.documents, self.queries[kept], qrels)
+
 
 def gather(
     X: np.ndarray,

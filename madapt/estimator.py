@@ -107,7 +107,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
     guard : bool, default=True
         Keep a stage's result only where held-out data show it to be no worse than before.
     max_fit_rows : int, default=50_000
-        Fit on at most that many documents, judged ones first.
+        Fit on at most that many documents, judged ones first, and on all judged queries and
+        at most that many in all.
     normalize : bool, default=True
         Scale rows to unit length on entry and on output.
     backend : str, default="auto"
@@ -326,7 +327,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         generator = np.random.default_rng(seed)
 
-        sample = data.sample(max_rows, generator)
+        sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
         prepared, middle = prepare(sample, center, settings, bool(self.normalize))
         fit = fit_adaptor(prepared, settings, generator, backend, report=printer(self.verbose))
         self.adaptor_, self.center_ = fit.adaptor, middle

@@ -62,3 +62,23 @@ def test_a_sample_of_unjudged_documents_is_drawn():
 def test_all_documents_are_no_sample():
     data = FitData(X, Q, QRELS)
     assert data.sample(20, generator()) is data
+
+
+@pytest.mark.parametrize(("max_rows", "n"), [(1, 3), (3, 3), (4, 4), (6, 6), (8, 8), (50, 8)])
+def test_a_sample_of_queries_holds_all_that_are_judged(max_rows, n):
+    queries = X[:8]
+    qrels = csr_array((GRADES, (ROWS, COLUMNS)), shape=(8, 20), dtype=np.float32)
+    sample = FitData(X, queries, qrels).sample_queries(max_rows, generator())
+    assert sample.documents is X
+    kept = sample.queries[:, 0].astype(int) // 3
+    assert len(kept) == n
+    assert {0, 1, 3} <= set(kept.tolist())
+    assert_array_equal(sample.queries, queries[kept])
+    assert_array_equal(sample.qrels.toarray(), qrels.toarray()[kept])
+
+
+def test_a_sample_of_unlabeled_queries_is_drawn():
+    sample = FitData(X, X[:10]).sample_queries(4, generator())
+    assert sample.queries.shape == (4, 3)
+    assert sample.qrels is None
+    assert FitData(X).sample_queries(4, generator()).queries is None
