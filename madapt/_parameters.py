@@ -54,7 +54,7 @@ SUPPORT_SIZE = 4096
 HALF_SHARE, MOST_QUERIES = 400, 0.7
 #: From so many judged queries on, the number of steps is full.
 MANY_QUERIES = 400
-#: The learning rate with few labels and with many; it is 2e-3 with 200 judged queries.
+#: The learning rate with few labels and with many; it is 2e-3 with 125 judged queries.
 LOWEST_RATE, FULL_RATE = 2e-4, 3e-3
 #: With up to so many judged queries, what queries found before weighs as much as judgments;
 #: with more, less.
@@ -224,7 +224,7 @@ def _support_size(value: Any) -> int | None:
 
 
 def _supervised_rate(n_judged: int) -> float:
-    return min(FULL_RATE, max(LOWEST_RATE, 2e-3 * (n_judged / 200) ** 1.5))
+    return min(FULL_RATE, max(LOWEST_RATE, 2e-3 * (n_judged / 125) ** 1.5))
 
 
 def _fidelity_weight(value: Any, n_judged: int) -> float:

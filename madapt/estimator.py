@@ -90,7 +90,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         Steps without and with labels: 150, and 600 (150 below 400 judged queries).
     learning_rate : float, pair or "auto", default="auto"
         Where the cosine decay starts: 1e-2 for the rotation (1e-3 for an MLP without
-        labels); with labels 2e-3 (n / 200)^1.5 for n judged queries, from 2e-4 to 3e-3.
+        labels); with labels 2e-3 (n / 125)^1.5 for n judged queries, from 2e-4 to 3e-3.
     input_noise : float, default=0.5
         Length of the Gaussian noise on the MLP's inputs while labels train it.
     init_scale : pair of float, default=(0.1, 0.0)
