@@ -59,6 +59,7 @@ def write_page(report: dict[str, Any], page: Path) -> None:
         "",
         *paragraph(_INTRODUCTION.format(**said)),
         *paragraph(_PEERS),
+        *(paragraph(report["remark"]) if "remark" in report else []),
         *_missing(report["collections"]),
         "![nDCG@10 by bytes per vector](images/bytes.svg)",
         "",
