@@ -56,13 +56,14 @@ def main() -> None:
     lines = ["# Documents that no judgment named", ""]
     lines += paragraph(
         "nDCG@10 on SciFact's test queries after all train judgments, by whether a train query "
-        "shares a relevant document with them. On these queries the gains with labels, madapt's and "
-        "the published methods', come from documents that were judged; about others the judgments "
-        "taught next to nothing, and short MiniLM prefixes lost against the fit without labels. So "
-        "the gains on SciFact in quality.md and bytes.md hold where queries keep asking for judged "
-        "documents, and the guard, whose held-out queries share documents with the others, does not "
-        "see the difference. Every NFCorpus test query is a seen one; Cranfield was not split so. "
-        "Written by `python benchmarks/unseen.py --data ../shared/data` from the study's queries."
+        "shares a relevant document with them. On these queries the gains with labels, madapt's "
+        "and the published methods', come from documents that were judged; about others the "
+        "judgments taught next to nothing, and short MiniLM prefixes lost against the fit "
+        "without labels. So the gains on SciFact in quality.md and bytes.md hold where queries "
+        "keep asking for judged documents, and the guard, whose held-out queries share "
+        "documents with the others, does not see the difference. Every NFCorpus test query is a "
+        "seen one; Cranfield was not split so. Written by `python benchmarks/unseen.py --data "
+        "../shared/data` from the study's queries."
     )
     for pair in PAIRS:
         lines += section(store, args.data, *pair)
