@@ -13,8 +13,8 @@ from madapt.training.data import HeldOutScores
 
 __all__ = ["Comparison", "HeldOut"]
 
-#: (m -> (row prefixes, corpus prefixes)) -> scores of shape (L, n_rows).
-Measure = Callable[[Callable[[int], tuple[Any, Any]]], np.ndarray]
+#: (m -> (row prefixes, corpus prefixes)), dims -> scores of shape (L, n_rows).
+Measure = Callable[[Callable[[int], tuple[Any, Any]], tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ class Comparison:
         frozen = (data.frozen_rows, data.frozen_corpus)
         axes = _principal_axes(data.frozen_corpus)
         scores = {
-            "frozen": measure(lambda m: frozen),
-            "truncation": measure(_prefixes(*frozen)),
-            "pca": measure(_prefixes(*(axes(rows) for rows in frozen))),
+            # The same whole vectors at every dim: one search.
+            "frozen": np.repeat(measure(lambda m: frozen, dims[-1:]), len(dims), axis=0),
+            "truncation": measure(_prefixes(*frozen), dims),
+            "pca": measure(_prefixes(*(axes(rows) for rows in frozen)), dims),
         }
         for name, transform in candidates.items():
-            scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)))
+            scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)), dims)
         return cls(dims, scores, weights)
 
     def held_out(self, metric: str, kept: str) -> HeldOutScores:

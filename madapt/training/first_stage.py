@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import composed
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import LEVEL, NEIGHBOR_MARGIN, is_no_worse, neighbor_ndcg
+from madapt.training.progress import Report
 from madapt.training.settings import Settings
 from madapt.training.unsupervised import Split, initial_mlp, learn_from_documents
 
@@ -25,8 +25,6 @@ METRIC = "neighbor ndcg@10"
 MOST_HELD_OUT = 1000
 #: Fewer held-out queries say less than the documents, which then speak alone.
 FEWEST_QUERIES = 20
-
-Report = Callable[[str], Callable[[int, float], None] | None]
 
 
 def learn_without_labels(
@@ -103,7 +101,7 @@ def _compared(
     )
     similarities = unit_rows(held_out.rows) @ unit_rows(held_out.corpus).T
     return Comparison.of(
-        lambda prefixes: neighbor_ndcg(similarities, prefixes, settings.dims),
+        lambda prefixes, dims: neighbor_ndcg(similarities, prefixes, dims),
         held_out,
         settings.dims,
         {"start": start.transform, "adaptor": candidate.transform},

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["printer"]
+__all__ = ["Report", "printer"]
+
+#: Name of a stage -> callable of (steps done, loss), or None to say nothing.
+Report = Callable[[str], Callable[[int, float], None] | None]
 
 
 def printer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import composed
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import is_no_worse, labels_agree, query_ndcg
+from madapt.training.progress import Report
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
     STRENGTHS,
@@ -30,8 +30,6 @@ __all__ = ["learn_with_labels"]
 
 #: What the guard measures.
 METRIC = "ndcg@10"
-
-Report = Callable[[str], Callable[[int, float], None] | None]
 
 
 def learn_with_labels(
@@ -152,7 +150,7 @@ def _compared(
     qrels = data.qrels[result.held_out]
     rows = data.judged[result.held_out]
     comparison = Comparison.of(
-        lambda prefixes: query_ndcg(qrels, prefixes, settings.dims),
+        lambda prefixes, dims: query_ndcg(qrels, prefixes, dims),
         HeldOut(
             data.queries[rows], data.documents, data.frozen_queries[rows], data.frozen_documents
         ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from madapt._linalg import svd_rotation
@@ -11,12 +9,11 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.data import Fit, TrainingData
 from madapt.training.first_stage import learn_without_labels
+from madapt.training.progress import Report
 from madapt.training.second_stage import learn_with_labels
 from madapt.training.settings import Settings
 
 __all__ = ["fit_adaptor"]
-
-Report = Callable[[str], Callable[[int, float], None] | None]
 
 
 def fit_adaptor(

@@ -100,11 +100,7 @@ def learn_from_documents(
 
     check = None
     if settings.early_stopping and len(split.held_out_documents) > 1:
-        if settings.is_rotation_learned:
-            check = _lost_neighbors(U, T, objective.dims, check_batch)
-        else:
-            checking = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
-            check = lambda state: checking.evaluate(state, check_batch)[0]  # noqa: E731
+        check = _held_out_check(U, T, objective, check_batch, settings)
     return minimise(
         adaptor,
         step,
@@ -201,6 +197,16 @@ def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
     np.put_along_axis(neighbors, nearest, True, axis=1)
     np.fill_diagonal(neighbors[: len(rows)], False)
     return DocumentBatch(rows, columns, neighbors, queries)
+
+
+def _held_out_check(
+    U: Any, T: Any, objective: Objective, batch: DocumentBatch, settings: Settings
+) -> Callable[[ResidualAdaptor], float]:
+    """Return what early stopping looks at: lower is better."""
+    if settings.is_rotation_learned:
+        return _lost_neighbors(U, T, objective.dims, batch)
+    task = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
+    return lambda state: task.evaluate(state, batch)[0]
 
 
 def _lost_neighbors(
