@@ -23,6 +23,11 @@ __all__ = ["PUBLISHED", "check_center", "settings_of"]
 
 #: Leading coordinates that the learned rotation turns: the first that the guard lets pass.
 ROTATION_DIMS = (256, 128, 64)
+#: With fewer rows, documents and unlabeled queries, a rotation learns them by heart: it turns
+#: 128 coordinates at most, in fewer and shorter steps.
+MANY_ROWS, FEW_ROWS_DIMS = 2500, 128
+#: Steps and learning rate of the rotation, and the least of each with few rows.
+STEPS, RATE, FEWEST_STEPS, LEAST_RATE = 150, 1e-2, 75, 3e-3
 #: The published settings, see `MatryoshkaAdaptor.from_paper`.
 PUBLISHED: dict[str, Any] = {
     "rotation": "identity",
@@ -64,7 +69,12 @@ HIDDEN_DIM = 512
 
 
 def settings_of(
-    estimator: Any, d: int, n_judged: int, positives: float, n_queries: int = 0
+    estimator: Any,
+    d: int,
+    n_judged: int,
+    positives: float,
+    n_queries: int = 0,
+    n_documents: int = MANY_ROWS,
 ) -> Settings:
     """Check the parameters of a `MatryoshkaAdaptor` and resolve each "auto".
 
@@ -79,6 +89,8 @@ def settings_of(
         Median number of positives of such a query.
     n_queries : int, default=0
         Number of queries, judged or not.
+    n_documents : int, default=2500
+        Number of documents.
 
     Raises
     ------
@@ -90,7 +102,8 @@ def settings_of(
         check_dim(p["dim"], d)
     dims = check_dims(p["dims"], d)
     learned = check_one_of(p["rotation"], "rotation", ("learned", "svd", "identity")) == "learned"
-    stage_1, stage_2 = _stages(p, learned, n_judged, positives)
+    share = min(1.0, (n_documents + n_queries) / MANY_ROWS)
+    stage_1, stage_2 = _stages(p, learned, n_judged, positives, share)
     weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
     check_bool(p["normalize"], "normalize")
     if not isinstance(p["verbose"], bool):
@@ -99,7 +112,7 @@ def settings_of(
     return Settings(
         dims=dims,
         rotation=p["rotation"],
-        rotation_dims=_rotation_dims(p["rotation_dims"], dims, d),
+        rotation_dims=_rotation_dims(p["rotation_dims"], dims, d, share),
         hidden_dim=_hidden_dim(p["hidden_dim"], learned, n_judged),
         activation=check_one_of(p["activation"], "activation", tuple(ACTIVATIONS)),
         init_scale=_init_scale(p["init_scale"]),
@@ -124,14 +137,17 @@ def settings_of(
 
 
 def _stages(
-    p: dict[str, Any], learned: bool, n_judged: int, positives: float
+    p: dict[str, Any], learned: bool, n_judged: int, positives: float, share: float
 ) -> tuple[StageSettings, StageSettings]:
-    """Return the optimisation parameters without labels and with them."""
+    """Return the optimisation parameters without labels and with them.
+
+    `share` is that of the rows that the full schedule of a rotation wants.
+    """
     stage_1 = _stage(
         p,
         0,
-        max_iter=150,
-        learning_rate=1e-2 if learned else 1e-3,
+        max_iter=max(FEWEST_STEPS, round(share * STEPS)) if learned else STEPS,
+        learning_rate=max(LEAST_RATE, share * RATE) if learned else 1e-3,
         batch_size=256,
         temperature=0.03,
         prefix_temperature=0.3,
@@ -180,11 +196,12 @@ def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
     return StageSettings(**values)
 
 
-def _rotation_dims(value: Any, dims: tuple[int, ...], d: int) -> tuple[int, ...]:
+def _rotation_dims(value: Any, dims: tuple[int, ...], d: int, share: float) -> tuple[int, ...]:
     """Return the leading dims to turn, in the order in which they are tried."""
     if isinstance(value, str) and value == "auto":
-        tried = [k for k in ROTATION_DIMS if k < d and dims[0] < k]
-        return tuple(tried) if d > ROTATION_DIMS[0] and tried else (d, *tried)
+        most = ROTATION_DIMS[0] if share == 1 else FEW_ROWS_DIMS
+        tried = [k for k in ROTATION_DIMS if k < d and k <= most and dims[0] < k]
+        return tuple(tried) if d > most and tried else (d, *tried)
     return (d if value is None else check_integer(value, "rotation_dims", low=1, high=d),)
 
 

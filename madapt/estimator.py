@@ -42,8 +42,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         what is trained without labels.
     rotation_dims : int, None or "auto", default="auto"
         The rotation turns that many leading coordinates of the SVD rotation; prefixes of
-        that length and more keep the SVD's cosines. "auto" is 256, and where the guard
-        rejects the result 128, then 64. None is d.
+        that length and more keep the SVD's cosines. "auto" is 256 (128 below 2,500 documents
+        and queries), and where the guard rejects the result 128, then 64. None is d.
     hidden_dim : int, None or "auto", default="auto"
         Hidden units of the residual MLP, None leaves it out. "auto" is 1,024 with labels, 512
         with a fixed rotation and no labels, None else. With labels and a guard the MLP is the
@@ -87,10 +87,12 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         by what it is at the start while a rotation is learned, and is None elsewhere; None
         weighs all alike.
     max_iter : int, pair or "auto", default="auto"
-        Steps without and with labels: 150, and 600 (150 below 400 judged queries).
+        Steps without and with labels: 150 (down to 75 below 2,500 documents and queries), and
+        600 (150 below 400 judged queries).
     learning_rate : float, pair or "auto", default="auto"
-        Where the cosine decay starts: 1e-2 for the rotation (1e-3 for an MLP without
-        labels); with labels 2e-3 (n / 125)^1.5 for n judged queries, from 2e-4 to 3e-3.
+        Where the cosine decay starts: 1e-2 for the rotation (down to 3e-3 below 2,500
+        documents and queries; 1e-3 for an MLP without labels); with labels
+        2e-3 (n / 125)^1.5 for n judged queries, from 2e-4 to 3e-3.
     input_noise : float, default=0.5
         Length of the Gaussian noise on the MLP's inputs while labels train it.
     init_scale : pair of float, default=(0.1, 0.0)
@@ -98,10 +100,12 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         times the square root of the layer's number of inputs. A last layer of 0 starts at
         the rotation; a small first layer generalises better.
     early_stopping : bool, default=True
-        Keep the state that is best on held-out rows where there are no labels. With labels
-        the schedule is run to its end, where the learning rate is 0.
+        Keep the state that is best on held-out rows where there are no labels. With labels,
+        and below 2,000 documents or 500 queries, where rows are held out in folds, the schedule
+        is run to its end, where the learning rate is 0.
     validation_fraction : float, default=0.1
-        Share of the rows, and of the judged queries, that is held out.
+        Share of the rows, and of the judged queries, that is held out; where that is few,
+        in up to three folds, and what is kept is trained on all.
     n_iter_no_change : int, default=500
         Stop after that many steps without a better held-out score.
     guard : bool, default=True
@@ -320,7 +324,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
             query_ids=query_ids,
             corpus_ids=corpus_ids,
         )
-        settings = settings_of(self, rows.shape[1], *data.label_counts, data.n_queries)
+        settings = settings_of(
+            self, rows.shape[1], *data.label_counts, data.n_queries, len(data.documents)
+        )
         center = check_center(self.center, data.queries is not None)
         max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
         backend = get_backend(self.backend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,20 @@ class Comparison:
         for name, transform in candidates.items():
             scores[name] = measure(_prefixes(transform(data.rows), transform(data.corpus)), dims)
         return cls(dims, scores, weights)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Comparison]) -> Comparison:
+        """Return the scores of several folds' rows side by side."""
+        first = parts[0]
+        scores = {
+            name: np.concatenate([part.scores[name] for part in parts], axis=1)
+            for name in first.scores
+        }
+        if first.weights is None:
+            return cls(first.dims, scores)
+        return cls(
+            first.dims, scores, np.concatenate([part.weights for part in parts]) / len(parts)
+        )
 
     def held_out(self, metric: str, kept: str) -> HeldOutScores:
         """Return the scores of what was kept, beside those of the frozen embedding."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,21 @@ from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import composed
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import LEVEL, NEIGHBOR_MARGIN, is_no_worse, neighbor_ndcg
+from madapt.training.loop import History
 from madapt.training.progress import Report
 from madapt.training.settings import Settings
-from madapt.training.unsupervised import Split, initial_mlp, learn_from_documents
+from madapt.training.splitting import Split, everything, splits_of
+from madapt.training.unsupervised import initial_mlp, learn_from_documents
 
 __all__ = ["learn_without_labels"]
 
 #: What the guard measures.
 METRIC = "neighbor ndcg@10"
-#: Most rows of each side that are held out.
-MOST_HELD_OUT = 1000
 #: Fewer held-out queries say less than the documents, which then speak alone.
 FEWEST_QUERIES = 20
+
+#: (k, part of the rows) -> adaptor on the leading k coordinates, and how it was learned.
+Train = Callable[[int, Split], tuple[ResidualAdaptor, History]]
 
 
 def learn_without_labels(
@@ -38,23 +42,75 @@ def learn_without_labels(
     """Train on documents and unlabeled queries; keep the first result that the guard lets pass.
 
     A rotation of fewer leading coordinates changes less: where one fails, the next
-    smaller one is tried.
+    smaller one is tried. Where the rows held out once would be too few to tell, there are
+    several folds, and what is kept is trained on all rows.
     """
-    start, split = fit.start, _split(data, settings, generator)
-    if not _has_work(settings) or len(split.documents) < 2:
+    folds = splits_of(data, settings, generator)
+    if not _has_work(settings) or len(folds[0].documents) < 2:
         return
-    if settings.guard and len(split.held_out_documents) < 2:
+    if settings.guard and len(folds[0].held_out_documents) < 2:
         return  # nothing could show that a candidate is no worse
+    train = _trainer(fit, data, settings, generator, backend, report)
+    tries = settings.rotation_dims if settings.is_rotation_learned else (data.documents.shape[1],)
+    for k in tries:
+        candidates = _candidates(fit, folds, k, train, backend)
+        if not settings.guard:
+            fit.adaptor = candidates[0]
+            return
+        level = LEVEL / len(tries)  # each try is another test
+        if _is_kept(fit, candidates, data, settings, folds[: len(candidates)], level):
+            fit.adaptor = candidates[0]
+            if len(folds) > 1 and not fit.interrupted:
+                _train_on_all(fit, k, train, data, settings, backend)
+            return
+        if fit.interrupted:
+            return
+
+
+def _candidates(
+    fit: Fit, folds: list[Split], k: int, train: Train, backend: Backend
+) -> list[ResidualAdaptor]:
+    """Return what is learned without each fold; after Ctrl-C as many as there are."""
+    candidates = []
+    for fold in folds:
+        learned, history = train(k, fold)
+        fit.losses, fit.interrupted = history.losses, history.interrupted
+        candidates.append(composed(fit.start.P, learned, backend))
+        if fit.interrupted:
+            break
+    return candidates
+
+
+def _train_on_all(
+    fit: Fit, k: int, train: Train, data: TrainingData, settings: Settings, backend: Backend
+) -> None:
+    """Train on all rows; after Ctrl-C the first fold's, which was measured, stays."""
+    learned, history = train(k, everything(data, settings))
+    fit.interrupted = history.interrupted
+    if not fit.interrupted:
+        fit.losses = history.losses
+        fit.adaptor = composed(fit.start.P, learned, backend)
+
+
+def _trainer(
+    fit: Fit,
+    data: TrainingData,
+    settings: Settings,
+    generator: np.random.Generator,
+    backend: Backend,
+    report: Report,
+) -> Train:
+    """Return what trains a rotation of the leading k coordinates, or the MLP of a fixed one."""
     rows = data.rows
     targets = unit_rows(rows)
     T = backend.asarray(targets)
     # A rotation moves no cosine by the length of its rows: unit ones cannot overflow.
     rows = targets if settings.is_rotation_learned else rows
-    tries = settings.rotation_dims if settings.is_rotation_learned else (rows.shape[1],)
-    for k in tries:
-        U = backend.asarray(rows @ start.P[:, :k])
+
+    def train(k: int, split: Split) -> tuple[ResidualAdaptor, History]:
+        U = backend.asarray(rows @ fit.start.P[:, :k])
         with backend.training():
-            learned, history = learn_from_documents(
+            return learn_from_documents(
                 U,
                 T,
                 _first_state(U, settings, generator, backend),
@@ -64,23 +120,37 @@ def learn_without_labels(
                 report=report(f"stage 1, {k} dims"),
                 kernels=backend.kernels,
             )
-        fit.losses, fit.interrupted = history.losses, history.interrupted
-        candidate = composed(start.P, learned, backend)
-        if not settings.guard:
-            fit.adaptor = candidate
-            return
-        level = LEVEL / len(tries)  # each try is another test
-        comparison = _compared(start, candidate, data, settings, split)
-        scores, weights = comparison.scores, comparison.weights
-        passes = is_no_worse(
-            scores["start"], scores["adaptor"], NEIGHBOR_MARGIN, level=level, weights=weights
-        )
-        kept = "adaptor" if passes else "start"
-        fit.adaptor = candidate if passes else start
-        fit.table = comparison.table(METRIC, kept)
-        fit.held_out = comparison.held_out(METRIC, kept)
-        if passes or fit.interrupted:
-            return
+
+    return train
+
+
+def _is_kept(
+    fit: Fit,
+    candidates: list[ResidualAdaptor],
+    data: TrainingData,
+    settings: Settings,
+    folds: list[Split],
+    level: float,
+) -> bool:
+    """Ask the guard, and write down what held-out rows found."""
+    few = sum(len(fold.held_out_queries) for fold in folds) < FEWEST_QUERIES
+    parts = []
+    for candidate, fold in zip(candidates, folds, strict=True):
+        at = fold._replace(held_out_queries=fold.held_out_queries[:0]) if few else fold
+        parts.append(_compared(fit.start, candidate, data, settings, at))
+    comparison = Comparison.joined(parts)
+    scores = comparison.scores
+    passes = is_no_worse(
+        scores["start"],
+        scores["adaptor"],
+        NEIGHBOR_MARGIN,
+        level=level,
+        weights=comparison.weights,
+    )
+    kept = "adaptor" if passes else "start"
+    fit.table = comparison.table(METRIC, kept)
+    fit.held_out = comparison.held_out(METRIC, kept)
+    return passes
 
 
 def _compared(
@@ -91,8 +161,6 @@ def _compared(
     split: Split,
 ) -> Comparison:
     """Return what held-out rows find with the start, with the candidate and without either."""
-    if len(split.held_out_queries) < FEWEST_QUERIES:
-        split = split._replace(held_out_queries=split.held_out_queries[:0])
     held_out = HeldOut(
         data.rows[split.held_out],
         data.documents[split.documents],
@@ -114,20 +182,6 @@ def _row_weights(split: Split, settings: Settings) -> np.ndarray:
     sizes = np.array([len(split.held_out_documents), len(split.held_out_queries)])
     shares = np.array([1 - settings.query_share, settings.query_share]) * (sizes > 0)
     return np.repeat(shares / shares.sum() / np.maximum(sizes, 1), sizes)
-
-
-def _split(data: TrainingData, settings: Settings, generator: np.random.Generator) -> Split:
-    """Draw the rows that are not trained on; none where nothing looks at them."""
-    parts: list[np.ndarray] = []
-    looks = settings.guard or settings.early_stopping
-    first = 0
-    for n in (len(data.documents), data.n_queries if settings.query_share else 0):
-        size = min(int(settings.validation_fraction * n), MOST_HELD_OUT) if looks else 0
-        held_out = first + np.sort(generator.permutation(n)[:size])
-        parts += [np.setdiff1d(np.arange(first, first + n), held_out), held_out]
-        first += n
-    documents, held_out_documents, queries, held_out_queries = parts
-    return Split(documents, queries, held_out_documents, held_out_queries)
 
 
 def _has_work(settings: Settings) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -17,29 +17,13 @@ from madapt.training.guard import neighbor_ndcg
 from madapt.training.loop import History, minimise
 from madapt.training.sampling import DocumentBatch, DocumentSampler
 from madapt.training.settings import Settings
+from madapt.training.splitting import Split
 from madapt.training.tasks import DocumentTask, Updater
 
-__all__ = ["Split", "initial_mlp", "learn_from_documents"]
+__all__ = ["initial_mlp", "learn_from_documents"]
 
 #: Held-out rows and documents of the loss that early stopping looks at.
 CHECK_ROWS, CHECK_COLUMNS = 256, 2048
-
-
-class Split(NamedTuple):
-    """Rows that are trained on and rows that are held out, as indices.
-
-    Queries are numbered after the documents.
-    """
-
-    documents: np.ndarray
-    queries: np.ndarray
-    held_out_documents: np.ndarray
-    held_out_queries: np.ndarray
-
-    @property
-    def held_out(self) -> np.ndarray:
-        """Return documents, then queries."""
-        return np.concatenate([self.held_out_documents, self.held_out_queries])
 
 
 def learn_from_documents(
@@ -67,7 +51,8 @@ def learn_from_documents(
     generator : numpy.random.Generator
     split : Split
         The state in which held-out rows find their neighbours best is kept; of an MLP, the
-        one in which their loss is lowest.
+        one in which their loss is lowest. Without held-out rows, and where they are one fold
+        of several, it is the last: what is trained on all rows cannot stop at a better one.
     report : callable or None
         (steps done, loss) -> None.
     kernels : mapping of str to callable, default={}
@@ -99,7 +84,7 @@ def learn_from_documents(
         return loss, updater.update(state, gradients, done)
 
     check = None
-    if settings.early_stopping and len(split.held_out_documents) > 1:
+    if settings.early_stopping and split.is_only and len(split.held_out_documents) > 1:
         check = _held_out_check(U, T, objective, check_batch, settings)
     return minimise(
         adaptor,
