@@ -123,7 +123,7 @@ def check_uncut(corpus: Any, y: Any, n_queries: int, *, whole: bool) -> None:
     if whole or n_docs != n_queries or y is None or isinstance(y, dict):
         return
     why = "cross-validation cuts what is as long as X: wrap it, corpus=madapt.Corpus(corpus)"
-    shape = getattr(y, "shape", ())
+    shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) != 2:
         raise InvalidValueError(
             f"corpus must be a madapt.Corpus where it is as long as X and y is a list of dicts, "

@@ -66,7 +66,7 @@ def routing():
 
 def search(kind=GridSearchCV, estimator=None, grid=GRID, **options):
     options = {"cv": KFold(3), "error_score": "raise", "scoring": SCORER, **options}
-    if "single" not in repr(options["scoring"]) or options["scoring"].single is None:
+    if options["scoring"].single is None:
         options.setdefault("refit", "ndcg@10")
     return kind(pipeline() if estimator is None else estimator, grid, **options)
 

@@ -99,21 +99,23 @@ def _taken(step: Any) -> set[str]:
     """Return which of `dim` and `side` a step's transform can be given."""
     parameters = signature(step.transform).parameters
     names = {"dim", "side"} & set(parameters)
-    routes = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
-    if not routes or not hasattr(step, "get_params") or "side" in names:
+    if "side" in names or not hasattr(step, "get_params"):
         return names
     # A FeatureUnion or a ColumnTransformer. `dim` would be that of each of its parts.
-    if get_config()["enable_metadata_routing"]:
-        return names | get_routing_for_object(step).consumes("transform", ["side"])
-    for part in step.get_params().values():
-        if callable(getattr(part, "transform", None)) and "side" in _own(part):
-            raise InvalidValueError(
-                f"estimator must let side='query' through to {type(part).__name__}, got a "
-                f"{type(step).__name__}, which does so with metadata routing only: "
-                "sklearn.set_config(enable_metadata_routing=True)"
-            )
+    routes = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    if routes and get_config()["enable_metadata_routing"]:
+        names |= get_routing_for_object(step).consumes("transform", ["side"])
+    lost = [] if "side" in names else [part for part in step.get_params().values() if _sided(part)]
+    if lost:
+        how = "only with sklearn.set_config(enable_metadata_routing=True)" if routes else "nowhere"
+        raise InvalidValueError(
+            f"estimator must let side='query' through to {type(lost[0]).__name__}, got a "
+            f"{type(step).__name__}, which hands it on {how}"
+        )
     return names
 
 
-def _own(part: Any) -> set[str]:
-    return set() if isinstance(part, type) else set(signature(part.transform).parameters)
+def _sided(part: Any) -> bool:
+    """Tell whether a parameter is a transformer that takes `side`."""
+    transform = None if isinstance(part, type) else getattr(part, "transform", None)
+    return callable(transform) and "side" in signature(transform).parameters

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -115,6 +115,22 @@ def test_sides_reach_into_unions_with_routing_and_are_refused_without(kind):
         assert NDCG(union, Q, R, corpus=X) == retrieval_scores(asked, searched, R)
     with pytest.raises(ValueError, match=r"let side='query' through.*enable_metadata_routing"):
         NDCG(union, Q, R, corpus=X)
+
+
+class Wrapper(TransformerMixin, BaseEstimator):
+    def __init__(self, inner):
+        self.inner = inner
+
+    def transform(self, X):
+        return self.inner.transform(X)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_step_that_would_lose_the_side_is_refused(enabled):
+    with config_context(enable_metadata_routing=enabled):
+        with pytest.raises(ValueError, match=r"through to MatryoshkaAdaptor, got a Wrapper"):
+            NDCG(make_pipeline(Normalizer(), Wrapper(fitted())), Q, R, corpus=X)
+        NDCG(Wrapper(Normalizer()), Q, R, corpus=X)
 
 
 def test_other_transformers_are_measured_too():
