@@ -1,14 +1,18 @@
 """madapt makes any embedding Matryoshka: its first m coordinates serve as well as all did."""
 
+from madapt._corpus import Corpus
 from madapt.estimator import MatryoshkaAdaptor
+from madapt.evaluation import RetrievalScorer
 from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
 
 __all__ = [
+    "Corpus",
     "InvalidTypeError",
     "InvalidValueError",
     "MadaptError",
     "MadaptWarning",
     "MatryoshkaAdaptor",
+    "RetrievalScorer",
     "__version__",
 ]
 

@@ -12,10 +12,11 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from madapt._checks import check_embeddings
+from madapt._corpus import check_uncut, unwrap
 from madapt._qrels import as_qrels
 from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
 
-__all__ = ["FitData", "gather", "named_errors", "native_numbers"]
+__all__ = ["FitData", "gather", "holds_judgments", "named_errors", "native_numbers"]
 
 Ids = Sequence[Hashable] | None
 _ROWS = (list, tuple, Mapping)
@@ -124,9 +125,11 @@ def gather(
                 "corpus must not come with queries or qrels: fit(queries, y, corpus=corpus) takes "
                 "the queries as X and their judgments as y; got both forms at once"
             )
+        corpus, whole = unwrap(corpus)
         with named_errors(corpus, "corpus"):
             corpus = native_numbers(corpus, "corpus")
             documents = check_embeddings(corpus, "corpus", n_features=X.shape[1])
+        check_uncut(documents, y, len(X), whole=whole)
         queries, qrels = X, y
     if queries is None:
         _refuse_without_queries(qrels, query_ids, corpus_ids)
@@ -201,11 +204,17 @@ def _what_came(X: Any) -> str | None:
     return f"{array[row, column]} in row {row}, column {column}"
 
 
-def _refuse_two_dimensional(y: Any) -> None:
+def holds_judgments(y: Any) -> bool:
+    """Tell whether y has rows of its own, and so is more than something that can be ignored."""
     if y is None:
-        return
-    is_list = isinstance(y, list | tuple) and len(y) > 0 and isinstance(y[0], _ROWS)
-    if is_list or isinstance(y, Mapping) or issparse(y) or getattr(y, "ndim", 1) > 1:
+        return False
+    if isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object):
+        return len(y) > 0 and isinstance(y[0], _ROWS)
+    return isinstance(y, Mapping) or issparse(y) or getattr(y, "ndim", 1) > 1
+
+
+def _refuse_two_dimensional(y: Any) -> None:
+    if holds_judgments(y):
         came = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else f"a {type(y).__name__} of rows"
         raise InvalidValueError(
             f"y must be 1-D, and is then ignored, unless corpus= is given; got {came}. "

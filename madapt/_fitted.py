@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from madapt._blocks import Codec, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
-from madapt._fit_data import named_errors, native_numbers
+from madapt._fit_data import holds_judgments, named_errors, native_numbers
 from madapt._row_source import is_row_sliceable
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
@@ -151,6 +151,7 @@ class FittedAdaptorMixin(CodesMixin):
         X : array-like of shape (n, d)
             At least two rows; each is compared with all others, time O(n^2 d).
         y : ignored
+            But not judgments, which count with ``scoring=madapt.RetrievalScorer()``.
 
         Returns
         -------
@@ -162,9 +163,14 @@ class FittedAdaptorMixin(CodesMixin):
         Raises
         ------
         ValueError
-            If X does not fit or has fewer than two rows.
+            If X does not fit or has fewer than two rows, or y holds judgments.
         """
         check_is_fitted(self, "adaptor_")
+        if holds_judgments(y):
+            raise InvalidValueError(
+                "y must not hold judgments, which this score does not count: in a search write "
+                f"scoring=madapt.RetrievalScorer(); got a {type(y).__name__}"
+            )
         rows = self._rows(X)
         if len(rows) < 2:
             raise InvalidValueError(f"X must have at least 2 rows to score, got {len(rows)}")

@@ -168,6 +168,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
         ("queries", "qrels", "corpus", "query_ids", "corpus_ids"), True
     )
     __metadata_request__transform: ClassVar = {"dim": True, "side": True, "precision": True}
+    # Known, so that `Pipeline.score` can say that there is none; and refused: a search that is
+    # handed a corpus needs a scorer that searches it, and so fails before it fits.
+    __metadata_request__score: ClassVar = {"sample_weight": None, "corpus": None}
 
     def __init__(
         self,
@@ -299,8 +302,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
             missing entry is unjudged. One dict a query maps documents to grades; a dict of
             dicts is BEIR's ``{query_id: {doc_id: grade}}`` and takes `query_ids` and
             `corpus_ids`.
-        corpus : array-like of shape (n_docs, d) or None, default=None
-            Embedded documents, where X holds queries.
+        corpus : array-like of shape (n_docs, d), Corpus or None, default=None
+            Embedded documents, where X holds queries. A `madapt.Corpus` is what a search does
+            not cut where there are as many documents as queries.
         query_ids, corpus_ids : sequences or None, default=None
             Names of the queries' and the documents' rows in `qrels`.
 

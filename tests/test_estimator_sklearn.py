@@ -164,17 +164,6 @@ def test_grid_search_without_labels_uses_the_score():
     assert grid.transform(X).shape == (150, 16)
 
 
-def test_grid_search_splits_judged_queries():
-    generator = np.random.default_rng(1)
-    at = generator.integers(150, size=40)
-    queries = X[at] + 0.3 * generator.standard_normal((40, 16)).astype(np.float32)
-    qrels = [{int(j): 1} for j in at]
-    grid = GridSearchCV(adaptor(hidden_dim=None), {"center": [None, 0.5]}, cv=2)
-    grid.fit(queries, qrels, corpus=X)
-    assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
-    assert grid.best_estimator_.adaptor_.P.shape == (16, 16)
-
-
 def test_names_and_widths_that_go_out():
     one = adaptor(dim=3)
     with pytest.raises(NotFittedError):

@@ -5,10 +5,12 @@ from madapt.evaluation.curve import dimension_curve
 from madapt.evaluation.displays import ByteCurveDisplay, DimensionCurveDisplay
 from madapt.evaluation.metrics import ndcg_at_k, recall_at_k
 from madapt.evaluation.retrieval import retrieval_scores
+from madapt.evaluation.scorer import RetrievalScorer
 
 __all__ = [
     "ByteCurveDisplay",
     "DimensionCurveDisplay",
+    "RetrievalScorer",
     "best_setting",
     "byte_curve",
     "dimension_curve",
