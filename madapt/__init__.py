@@ -1,9 +1,16 @@
 """madapt makes any embedding Matryoshka: its first m coordinates serve as well as all did."""
 
 from madapt.estimator import MatryoshkaAdaptor
-from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
+from madapt.exceptions import (
+    InvalidFileError,
+    InvalidTypeError,
+    InvalidValueError,
+    MadaptError,
+    MadaptWarning,
+)
 
 __all__ = [
+    "InvalidFileError",
     "InvalidTypeError",
     "InvalidValueError",
     "MadaptError",

@@ -10,13 +10,16 @@ import madapt
 PACKAGE = Path(madapt.__file__).parent
 #: Parts of the package by floor, the lowest first; docs/house.md has the table.
 FLOORS = [
-    {"_checks", "_rows", "_linalg", "_qrels", "_output", "_packing", "_balance", "exceptions"},
+    {
+        *("_checks", "_rows", "_linalg", "_qrels", "_output", "_packing", "_balance"),
+        *("_plain", "_replacing", "exceptions"),
+    },
     {"backends", "io"},
     {"losses", "adaptor", "neighbors", "_blocks", "quantization"},
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_codes", "_parameters", "recommendation"},
+    {"estimator", "_fitted", "_codes", "_parameters", "recommendation", "persistence"},
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}
