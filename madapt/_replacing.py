@@ -28,7 +28,8 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        If it cannot be written; the old file is as it was, and nothing is left beside it.
+        If it cannot be written: the old file is as it was (the new one is there, whole, if
+        only the folder could not be flushed), and nothing is left beside it.
 
     Notes
     -----
