@@ -1,6 +1,7 @@
 """A saved adaptor comes back as it was, or not at all."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,18 @@ def test_files_of_format_1_stay_readable():
     assert model.validation_scores_["dim"] == [8, 16]
     assert model.recommend_dim(0.9).n_held_out == 20
     assert model.random_state.randint(2**31) != np.random.RandomState(0).randint(2**31)
+
+
+def test_the_code_in_the_docs_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(MatryoshkaAdaptor.__init__.__kwdefaults__, "max_iter", 1)
+    text = (DATA.parents[1] / "docs" / "persistence.md").read_text(encoding="utf-8")
+    names = {"X": np.random.default_rng(0).standard_normal((99, 80), dtype=np.float32)}
+    names |= {"MatryoshkaAdaptor": MatryoshkaAdaptor, "index_stamp": "madapt:0@64/int8"}
+    *blocks, last = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    for block in blocks:
+        exec(compile(block, "persistence.md", "exec"), names)
+    assert names["stamp"] == f"madapt:{names['adaptor'].fingerprint_}@64"
+    assert_array_equal(names["P"].T, names["adaptor"].rotation_)
+    with pytest.raises(RuntimeError, match="another model"):
+        exec(compile(last, "persistence.md", "exec"), names)
