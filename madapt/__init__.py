@@ -3,10 +3,17 @@
 from madapt._corpus import Corpus
 from madapt.estimator import MatryoshkaAdaptor
 from madapt.evaluation import RetrievalScorer
-from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
+from madapt.exceptions import (
+    InvalidFileError,
+    InvalidTypeError,
+    InvalidValueError,
+    MadaptError,
+    MadaptWarning,
+)
 
 __all__ = [
     "Corpus",
+    "InvalidFileError",
     "InvalidTypeError",
     "InvalidValueError",
     "MadaptError",

@@ -18,6 +18,7 @@ class CodesMixin(PrefixTransformerMixin):
     """The methods of codes; the estimator has `transform`, which makes them."""
 
     quantizer_: Quantizer
+    fingerprint_: str
     n_features_in_: int
 
     def dequantize(self, codes: Any, precision: str, dim: int | None = None) -> np.ndarray:
@@ -101,3 +102,40 @@ class CodesMixin(PrefixTransformerMixin):
         if precision is not None and PRECISIONS[precision] < 8:
             name, m = f"{name}_{precision}", bytes_per_vector(m, precision)
         return np.asarray([f"{name}{i}" for i in range(m)], dtype=object)
+
+    def stamp(self, dim: int | None = None, *, precision: str | None = None) -> str:
+        """Return a name for what `transform` gives, to be kept beside its vectors.
+
+        Vectors with the same stamp can be compared; with another they cannot.
+
+        Parameters
+        ----------
+        dim : int or None, default=None
+            As in `transform`.
+        precision : str or None, default=None
+            As in `transform`; floats of any size have the same stamp.
+
+        Returns
+        -------
+        str
+            ``madapt:<fingerprint>@<dim>``, and ``/<precision>`` for codes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If dim or precision is not one that `transform` takes.
+
+        Examples
+        --------
+        >>> from madapt import MatryoshkaAdaptor
+        >>> from madapt.datasets import load_cranfield
+        >>> corpus = load_cranfield().corpus
+        >>> adaptor = MatryoshkaAdaptor(max_iter=1, random_state=0).fit(corpus)
+        >>> adaptor.stamp(64, precision="int8")
+        'madapt:...@64/int8'
+        """
+        check_is_fitted(self, "adaptor_")
+        check_one_of(precision, "precision", (None, *PRECISIONS))
+        m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
+        codes = precision is not None and PRECISIONS[precision] <= 8
+        return f"madapt:{self.fingerprint_}@{m}" + (f"/{precision}" if codes else "")

@@ -16,6 +16,7 @@ from madapt._fitted import FittedAdaptorMixin, fingerprint
 from madapt._parameters import PUBLISHED, check_center, settings_of
 from madapt.backends import get_backend
 from madapt.exceptions import MadaptWarning
+from madapt.persistence import PersistenceMixin
 from madapt.training import fit_adaptor, prepare, printer
 
 __all__ = ["MatryoshkaAdaptor"]
@@ -23,7 +24,7 @@ __all__ = ["MatryoshkaAdaptor"]
 Ids = Sequence[Hashable] | None
 
 
-class MatryoshkaAdaptor(FittedAdaptorMixin, BaseEstimator):
+class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
     """Make an embedding Matryoshka: its first m coordinates serve as well as all did.
 
     Without labels it learns a rotation, so that at full dim every cosine is what it was

@@ -1,6 +1,12 @@
 """The errors and the warning that madapt raises itself."""
 
-__all__ = ["InvalidTypeError", "InvalidValueError", "MadaptError", "MadaptWarning"]
+__all__ = [
+    "InvalidFileError",
+    "InvalidTypeError",
+    "InvalidValueError",
+    "MadaptError",
+    "MadaptWarning",
+]
 
 
 class MadaptError(Exception):
@@ -13,6 +19,10 @@ class InvalidValueError(MadaptError, ValueError):
 
 class InvalidTypeError(MadaptError, TypeError):
     """An argument has a type that cannot be used."""
+
+
+class InvalidFileError(MadaptError, ValueError):
+    """A file is not one that can be read, or is not whole."""
 
 
 class MadaptWarning(UserWarning):

@@ -19,6 +19,8 @@ FLOORS = [
         "_output",
         "_packing",
         "_balance",
+        "_plain",
+        "_replacing",
         "exceptions",
     },
     {"backends", "io"},
@@ -26,7 +28,7 @@ FLOORS = [
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_codes", "_parameters", "recommendation"},
+    {"estimator", "_fitted", "_codes", "_parameters", "recommendation", "persistence"},
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}

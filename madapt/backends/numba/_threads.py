@@ -72,3 +72,16 @@ def _blas() -> list[Any]:
 def _pool(process: int) -> ThreadPoolExecutor:
     """Return the pool of a process; a forked child must not use its parent's."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=f"madapt-{process}")
+
+
+def _start_anew() -> None:
+    """In a forked child: no kernel runs here, and BLAS has the threads it had before."""
+    global _lock, _running
+    running, _lock, _running = _running, threading.Lock(), 0
+    if running:
+        for library, count in zip(_blas(), _before, strict=True):
+            library.set_num_threads(count)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

@@ -1,0 +1,70 @@
+"""Files that are never seen half written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+__all__ = ["replace_file"]
+
+#: What folders of some network file systems answer to fsync.
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that whoever opens the path finds the old file or the new one, whole.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists. A link stays, what it leads to is replaced; so are the
+        permissions of a file that is there.
+    data : bytes
+        All that will be in it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written: the old file is as it was (the new one is there, whole, if
+        only the folder could not be flushed), and nothing is left beside it.
+
+    Notes
+    -----
+    Written to ``.madapt-*.tmp`` in the same folder, flushed to the disk and renamed; then the
+    folder is flushed, so that the new name outlives a power failure. A process that is killed
+    in between leaves that file behind, and nobody will miss it.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".madapt-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)  # there only if something went wrong
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may write into a folder that one may not read
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+    finally:
+        os.close(descriptor)
