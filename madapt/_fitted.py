@@ -6,13 +6,15 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from madapt._blocks import Codec, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
-from madapt._fit_data import named_errors, native_numbers
+from madapt._inputs import as_rows, named_errors, names_of, native_numbers
 from madapt._row_source import is_row_sliceable
+from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
@@ -98,14 +100,16 @@ class FittedAdaptorMixin(CodesMixin):
         check_one_of(side, "side", ("document", "query"))
         check_one_of(precision, "precision", (None, *PRECISIONS))
         m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
-        if is_row_sliceable(X):
+        rows = as_rows(X, "X")
+        if is_row_sliceable(rows):
             # Names and number of columns; the numbers are checked as they are read.
-            rows = validate_data(self, X, reset=False, skip_check_array=True)
+            validate_data(self, names_of(X, rows), reset=False, skip_check_array=True)
         else:
             rows = self._rows(X)
         codec = None if precision is None else codec_of(self.quantizer_, m, precision)
         Z = self._adapted(rows, m, side, out, codec)
-        return self._wrap(Z, X, lambda: self.get_feature_names_out(dim=m, precision=precision))
+        origin = Z if out is not None and is_tensor(X) else X
+        return self._wrap(Z, origin, lambda: self.get_feature_names_out(dim=m, precision=precision))
 
     def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
         """Go back from adapted rows to embeddings.
@@ -135,13 +139,14 @@ class FittedAdaptorMixin(CodesMixin):
                 "inverse_transform needs an adaptor without an MLP (fit without labels, or with "
                 f"hidden_dim=None), got one with {self.adaptor_.W1.shape[1]} hidden units"
             )
-        with named_errors(X, "X"):
-            Z = check_embeddings(native_numbers(X, "X"), "X")
+        numbers = native_numbers(X, "X")
+        with named_errors(numbers, "X"):
+            Z = check_embeddings(numbers, "X")
         m = Z.shape[1]
         if m > self.n_features_in_:
             raise InvalidValueError(f"X must have 1..{self.n_features_in_} columns, got {m}")
         back = Z @ self.adaptor_.P[:, :m].T.astype(Z.dtype, copy=False)
-        return back if self.center_ is None else back + self._mean(side, Z.dtype)
+        return like(back if self.center_ is None else back + self._mean(side, Z.dtype), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean share of the 10 nearest neighbours that prefixes keep.
@@ -225,14 +230,16 @@ class FittedAdaptorMixin(CodesMixin):
 
     def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
         """Return checked rows in C order, so that their order in memory changes no digit."""
-        with named_errors(X, "X"):
-            checked: np.ndarray = validate_data(
-                self,
-                native_numbers(X, "X"),
-                reset=reset,
+        numbers = native_numbers(X, "X")
+        with named_errors(numbers, "X"):
+            checked: np.ndarray = check_array(
+                numbers,
                 dtype=[np.float32, np.float64],
                 order="C",
+                input_name="X",
+                estimator=self,
             )
+        validate_data(self, names_of(X, checked), reset=reset, skip_check_array=True)
         return checked
 
     def _adapted(

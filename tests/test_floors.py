@@ -10,7 +10,8 @@ import madapt
 PACKAGE = Path(madapt.__file__).parent
 #: Parts of the package by floor, the lowest first; docs/house.md has the table.
 FLOORS = [
-    {"_checks", "_rows", "_linalg", "_qrels", "_output", "_packing", "_balance", "exceptions"},
+    {"_checks", "_rows", "_linalg", "_qrels", "_packing", "_balance", "exceptions"}
+    | {"_inputs", "_columns", "_tensors", "_output"},
     {"backends", "io"},
     {"losses", "adaptor", "neighbors", "_blocks", "quantization"},
     {"evaluation"},
