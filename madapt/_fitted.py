@@ -14,6 +14,7 @@ from madapt._checks import check_dim, check_embeddings, check_number, check_one_
 from madapt._codes import CodesMixin
 from madapt._inputs import as_rows, named_errors, names_of, native_numbers
 from madapt._row_source import is_row_sliceable
+from madapt._same_model import SameModelMixin
 from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
@@ -28,8 +29,8 @@ __all__ = ["FittedAdaptorMixin", "fingerprint"]
 N_OVERLAP = 10
 
 
-class FittedAdaptorMixin(CodesMixin):
-    """The methods that need nothing but `adaptor_`, `center_`, `quantizer_` and `dims_`."""
+class FittedAdaptorMixin(SameModelMixin, CodesMixin):
+    """The methods that need nothing but what `fit` left: `adaptor_`, `center_`, `dims_`, ..."""
 
     adaptor_: ResidualAdaptor
     center_: np.ndarray | None
@@ -92,6 +93,9 @@ class FittedAdaptorMixin(CodesMixin):
 
         Raises
         ------
+        MadaptWarning
+            A warning, if X has 20 rows or more and looks like vectors of another model than the
+            one that this was fitted on, see `check_vectors`.
         ValueError, TypeError
             If X or out does not fit, or dim, side or precision is not one of the above. A
             number in a row-sliceable X that is not finite is found when its block is read.
@@ -106,6 +110,7 @@ class FittedAdaptorMixin(CodesMixin):
             validate_data(self, names_of(X, rows), reset=False, skip_check_array=True)
         else:
             rows = self._rows(X)
+        self._warn_of_another_model(rows)
         codec = None if precision is None else codec_of(self.quantizer_, m, precision)
         Z = self._adapted(rows, m, side, out, codec)
         origin = Z if out is not None and is_tensor(X) else X

@@ -11,13 +11,13 @@ PACKAGE = Path(madapt.__file__).parent
 #: Parts of the package by floor, the lowest first; docs/house.md has the table.
 FLOORS = [
     {"_checks", "_rows", "_linalg", "_qrels", "_packing", "_balance", "exceptions"}
-    | {"_inputs", "_columns", "_tensors", "_output"},
+    | {"_inputs", "_columns", "_tensors", "_output", "_vector_check"},
     {"backends", "io"},
     {"losses", "adaptor", "neighbors", "_blocks", "quantization"},
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_codes", "_parameters", "recommendation"},
+    {"estimator", "_fitted", "_codes", "_same_model", "_parameters", "recommendation"},
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}

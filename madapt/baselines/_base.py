@@ -72,7 +72,12 @@ class PrefixBaseline(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
         numbers = native_numbers(X, "X")
         with named_errors(numbers, "X"):
             checked: np.ndarray = check_array(
-                numbers, dtype=[np.float32, np.float64], input_name="X", estimator=self, **checks
+                numbers,
+                dtype=[np.float32, np.float64],
+                order="C",  # so that the order in memory changes no digit
+                input_name="X",
+                estimator=self,
+                **checks,
             )
         validate_data(self, names_of(X, checked), reset=reset, skip_check_array=True)
         return checked
