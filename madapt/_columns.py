@@ -161,12 +161,12 @@ def _table(X: Any, columns: list[Any], name: str) -> Any:
     """Return a table whose columns are the coordinates."""
     if hasattr(X, "iloc"):
         return _pandas_table(X, name)
-    for column in columns:
+    for place, column in enumerate(columns):
         count = column.null_count
         if count() if callable(count) else count:
             missing = column.is_null()
             at = int(np.flatnonzero(np.asarray(missing))[0])
-            raise _null(name, f"row {at}, column {columns.index(column)}")
+            raise _null(name, f"row {at}, column {place}")
     if hasattr(X, "to_numpy"):
         return X.to_numpy()
     return np.column_stack([column.to_numpy() for column in columns]) if columns else np.empty(())

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from madapt._inputs import as_rows, names_of
-from madapt._row_source import is_row_sliceable
+from madapt._row_source import is_row_sliceable, raise_not_finite
 from madapt._vector_check import (
     CHECKED_ROWS,
     MIN_ROWS,
@@ -80,7 +80,10 @@ class SameModelMixin:
             validate_data(self, names_of(X, rows), reset=False, skip_check_array=True)
         else:
             rows = self._rows(X)
-        return self.vector_statistics_.check(sampled_rows(rows, CHECKED_ROWS), self.rotation_)
+        sample = sampled_rows(rows, CHECKED_ROWS)
+        if len(sample) == rows.shape[0]:
+            raise_not_finite(sample, 0, "X")
+        return self.vector_statistics_.check(sample, self.rotation_)
 
     def _warn_of_another_model(self, rows: Any) -> None:
         """Warn if checked rows are another model's, by a few of them."""
