@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 from _common import ROOT, machine, output_of, parser, save, spread, timed
-from _page import paragraph, table
+from check_vectors_page import ROWS, page
 
 from madapt import MatryoshkaAdaptor
+from madapt._linalg import svd_rotation
+from madapt._vector_check import THRESHOLD, vector_statistics
 from madapt.datasets import load_beir
 
 COLLECTIONS = (("scifact", "test"), ("nfcorpus", "test"), ("cranfield", "test"), ("cisi", "test"))
 MODELS = ("minilm", "mpnet")
 SIZES = (200, 300, 400, 2_000)
-ROWS, DRAWS = 20, 30
+DRAWS = 30
 Vectors = dict[tuple[str, str, str], np.ndarray]
 
 
@@ -113,12 +115,48 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
         group: {kind: [len(v), *spread(v)] for kind, v in found[group].items()}
         for group in ("same", "other")
     }
-    threshold = 0.25
-    alarms = sum(s < threshold for v in found["same"].values() for s in v)
-    missed = sum(s >= threshold for v in found["other"].values() for s in v)
+    alarms = sum(s < THRESHOLD for v in found["same"].values() for s in v)
+    missed = sum(s >= THRESHOLD for v in found["other"].values() for s in v)
     return {**kinds, "alarms": alarms, "missed": missed} | {
         name: found[name] for name in ("rows", "stability")
     }
+
+
+def every_topic(vectors: Vectors, key: tuple[str, str, str], n: int) -> dict[str, Any]:
+    """Look as `transform` does at each vector of the same model with its nearest, a topic."""
+    generator = np.random.default_rng(0)
+    X = vectors[key]
+    X = X[np.sort(generator.permutation(len(X))[:n])]
+    R = svd_rotation(X)
+    statistics = vector_statistics(X, R, own_basis=False)
+    same, other = [], []
+    for (_, name, _), Y in vectors.items():
+        if name == key[1]:
+            for start in range(0, len(Y), 500):
+                near = np.argpartition(-(Y[start : start + 500] @ Y.T), ROWS, axis=1)[:, :ROWS]
+                same += [statistics.check(Y[at], R, brief=True).similarity for at in near]
+            Y = Y[:, generator.permutation(Y.shape[1])]
+        elif Y.shape[1] < X.shape[1]:
+            continue
+        for _ in range(500):
+            rows = drawn(Y[:, : X.shape[1]], generator)
+            other.append(statistics.check(rows, R, brief=True).similarity)
+    return {
+        "rows": len(X),
+        "stability": statistics.stability,
+        "same": [len(same), *spread(same), int(np.sum(np.less(same, THRESHOLD)))],
+        "other": [len(other), *spread(other), int(np.sum(np.greater_equal(other, THRESHOLD)))],
+    }
+
+
+def topics(vectors: Vectors, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Do that for all collections."""
+    return [
+        {"collection": key[0], "model": key[1]} | every_topic(vectors, key, n)
+        for key in vectors
+        for n in sizes
+        if key[2] == "documents"
+    ]
 
 
 def cost(X: np.ndarray, n: int) -> dict[str, Any]:
@@ -150,81 +188,12 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
                 print(json.dumps({k: v for k, v in runs[-1].items() if k not in ("same", "other")}))
     X = next(iter(vectors.values()))
     sizes = (2_000,) if args.quick else (1_000, 10_000, 100_000)
-    return {"machine": machine(), "runs": runs, "cost": {n: cost(X, n) for n in sizes}}
-
-
-def _lowest(run: dict[str, Any], start: str, end: str = "") -> str:
-    found = [v[1] for k, v in run["same"].items() if k.startswith(start) and k.endswith(end)]
-    return f"{min(found):.2f}" if found else ""
-
-
-def page(report: dict[str, Any]) -> list[str]:
-    """Return the page's lines."""
-    told = [run for run in report["runs"] if run["stability"] >= 0.7]
-    counts = {g: sum(v[0] for run in told for v in run[g].values()) for g in ("same", "other")}
-    alarms, missed = (sum(run[name] for run in told) for name in ("alarms", "missed"))
-    lowest = min(v[1] for run in told for v in run["same"].values())
-    highest = max(v[3] for run in told for v in run["other"].values())
-    lines = ["# Are these vectors of the same model?", ""]
-    lines += paragraph(
-        "Vectors of another model with as many coordinates go through `transform` like any "
-        "others, and what comes out is of no use. `adaptor.check_vectors(X)` says whether X looks "
-        "like what the adaptor was fitted on, and `transform` looks at 20 to 50 rows, where X has "
-        "20 or more, and warns."
-    )
-    lines += paragraph(
-        "What is compared: the mean squares of unit rows along the d coordinates of the rotation, "
-        "by Spearman's rank correlation with those of the documents of `fit`. A model leaves the "
-        "same directions nearly empty whatever the texts are about, so other collections agree; "
-        "another model, a rotation or permuted columns know nothing of these directions. The "
-        "mean direction, a first idea, does not tell: between two collections of one model its "
-        "cosine lies between -.2 and .2, as between models. The share of the leading "
-        "directions is topical, too: Cranfield and NFCorpus share little more than chance would."
-    )
-    lines += paragraph(
-        "Below a similarity of .25 vectors are another model's. Nothing is said below 64 "
-        "coordinates, for fewer than 20 distinct rows, or where halves of the rows of `fit` agree "
-        "by less than .7 (*stability*; a few hundred documents are too few). The check cannot "
-        "tell a model from a fine-tuned version of it that kept its directions."
-    )
-    lines += paragraph(
-        f"Measured with samples of {ROWS} rows where there is a verdict: {alarms} false alarms in "
-        f"{counts['same']:,} samples of the same model, the lowest similarity {lowest:.2f}; "
-        f"{missed} misses in {counts['other']:,} samples of others, the highest {highest:.2f}. "
-        "*Topic*: the 20 vectors nearest to one of them. *Others*: another model cut to d "
-        "coordinates, permuted and reversed columns, random rotations. Threshold and least "
-        "stability were chosen on these collections. Written by `python "
-        "benchmarks/check_vectors.py --data ../shared/data`."
-    )
-    head = ["fitted on", "rotation", "rows", "stability", "own", "other collections", "topic"]
-    rows = [
-        [
-            f"{run['collection']} {run['model']}",
-            run["rotation"],
-            f"{run['rows']:,}",
-            f"{run['stability']:.2f}",
-            _lowest(run, "own"),
-            _lowest(run, "other"),
-            _lowest(run, "", "one topic"),
-            f"{max(v[3] for v in run['other'].values()):.2f}",
-            f"{run['alarms']} and {run['missed']}" if run["stability"] >= 0.7 else "no verdict",
-        ]
-        for run in report["runs"]
-    ]
-    lines += ["Lowest similarities of the same model, and the highest of others:", ""]
-    lines += table([*head, "others", "alarms, misses"], rows)
-    lines += ["## Cost", ""]
-    lines += paragraph(
-        "Time of the look as a share of `transform`, 384 coordinates, float32, one thread of "
-        f"{report['machine']['processor']}:"
-    )
-    dims = list(next(iter(report["cost"].values())))
-    shares = [
-        [f"{int(n):,}", *(f"{100 * look / whole:.2f} %" for look, whole in by_dim.values())]
-        for n, by_dim in report["cost"].items()
-    ]
-    lines += table(["rows", *(f"dim {dim}" for dim in dims)], shares)
-    return lines
+    return {
+        "machine": machine(),
+        "runs": runs,
+        "topics": topics(vectors, (400,) if args.quick else (400, 2_000)),
+        "cost": {n: cost(X, n) for n in sizes},
+    }
 
 
 def main() -> None:

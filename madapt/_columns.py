@@ -101,7 +101,7 @@ def stacked(column: Any, name: str) -> Any:
     ndarray
         Of the common dtype. `column` itself if it holds something else than vectors.
     """
-    parts = []
+    parts: list[np.ndarray] = []
     for at, row in enumerate(column):
         if is_null(row):
             raise _null(name, f"row {at}")

@@ -17,6 +17,7 @@ from madapt._vector_check import (
     VectorStatistics,
     sampled_rows,
 )
+from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import MadaptWarning
 
 __all__ = ["SameModelMixin"]
@@ -29,7 +30,10 @@ class SameModelMixin:
     """The method `check_vectors`, and the warning of `transform`."""
 
     vector_statistics_: VectorStatistics
-    rotation_: np.ndarray
+    adaptor_: ResidualAdaptor
+
+    def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
+        raise NotImplementedError  # the estimator's
 
     def check_vectors(self, X: Any) -> VectorCheck:
         """Tell whether vectors come from the model whose vectors this was fitted on.
@@ -83,7 +87,7 @@ class SameModelMixin:
         sample = sampled_rows(rows, CHECKED_ROWS)
         if len(sample) == rows.shape[0]:
             raise_not_finite(sample, 0, "X")
-        return self.vector_statistics_.check(sample, self.rotation_)
+        return self.vector_statistics_.check(sample, self.adaptor_.P.T)
 
     def _warn_of_another_model(self, rows: Any) -> None:
         """Warn if checked rows are another model's, by a few of them."""
@@ -91,7 +95,7 @@ class SameModelMixin:
         if n < MIN_ROWS or not self.vector_statistics_.can_tell:
             return
         sample = sampled_rows(rows, min(max(n // ONE_IN, MIN_ROWS), MOST_ROWS))
-        found = self.vector_statistics_.check(sample, self.rotation_)
+        found = self.vector_statistics_.check(sample, self.adaptor_.P.T, brief=True)
         if not found:
             warnings.warn(
                 f"X does not look like vectors of the model that this was fitted on ({found}); "

@@ -12,13 +12,15 @@ from madapt._rows import unit_rows
 
 __all__ = ["MIN_ROWS", "VectorCheck", "VectorStatistics", "sampled_rows", "vector_statistics"]
 
-#: Rank correlation of energies below which vectors are another model's. Vectors of other models
-#: stay within .2, those of the same model above .35, on all pairs of docs/check-vectors.md.
+#: Rank correlation of energies below which vectors are another model's; docs/check-vectors.md has
+#: what those of the same model and of others reach.
 THRESHOLD = 0.25
 #: Fewer coordinates agree by chance; fewer rows may all be about one thing.
 MIN_DIMS, MIN_ROWS = 64, 20
 #: How well halves of the rows of `fit` must agree before anything is said of others.
-MIN_STABILITY = 0.7
+MIN_STABILITY = 0.85
+#: Coordinates at either end that a brief look is at: the ends tell the most.
+BRIEF = 128
 #: Rows that the statistics are taken from, and that `check_vectors` looks at.
 FIT_ROWS, CHECKED_ROWS = 4096, 4096
 
@@ -50,7 +52,7 @@ class VectorStatistics:
         """Whether enough is known for a verdict on enough rows."""
         return not self._why_not(MIN_ROWS)
 
-    def check(self, X: np.ndarray, rotation: np.ndarray) -> VectorCheck:
+    def check(self, X: np.ndarray, rotation: np.ndarray, *, brief: bool = False) -> VectorCheck:
         """Compare rows.
 
         Parameters
@@ -59,13 +61,20 @@ class VectorStatistics:
             Rows that are not finite or zero are left out.
         rotation : ndarray of shape (d, d)
             The adaptor's.
+        brief : bool, default=False
+            Look at the first and the last 128 coordinates alone.
         """
         X = _usable(X)
         distinct = len(np.unique(X.sum(axis=1)))  # the same rows have the same sum
         basis = rotation if self.basis is None else self.basis
         similarity = float("nan")
         if len(X):
-            similarity = _rank_correlation(_energies(X, basis), self.energies)
+            ends = (slice(BRIEF), slice(-BRIEF, None)) if brief and len(basis) > 2 * BRIEF else ()
+            parts = ends or (slice(None),)
+            found = np.concatenate([_energies(X, basis[part]) for part in parts])
+            similarity = _rank_correlation(
+                found, np.concatenate([self.energies[part] for part in parts])
+            )
         return VectorCheck(
             similarity=similarity,
             threshold=THRESHOLD,
