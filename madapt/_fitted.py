@@ -59,8 +59,8 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         Parameters
         ----------
         X : array-like or row-sliceable of shape (n, d)
-            Embeddings of the model this was fitted on. A memory map, a float16 array and
-            whatever has shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr,
+            Embeddings of the model this was fitted on: an array, a data frame, a column of
+            vectors, a tensor (docs/inputs.md). A memory map, a float16 array and whatever has shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr,
             h5py, Dask) is read block by block, never whole.
         dim : int or None, default=None
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
@@ -93,12 +93,15 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
 
         Raises
         ------
-        MadaptWarning
-            A warning, if X has 20 rows or more and looks like vectors of another model than the
-            one that this was fitted on, see `check_vectors`.
         ValueError, TypeError
             If X or out does not fit, or dim, side or precision is not one of the above. A
             number in a row-sliceable X that is not finite is found when its block is read.
+
+        Warns
+        -----
+        MadaptWarning
+            If X has 20 rows or more and looks like vectors of another model than the one that
+            this was fitted on, see `check_vectors`.
         """
         check_is_fitted(self, "adaptor_")
         check_one_of(side, "side", ("document", "query"))
