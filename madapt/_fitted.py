@@ -60,8 +60,9 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         ----------
         X : array-like or row-sliceable of shape (n, d)
             Embeddings of the model this was fitted on: an array, a data frame, a column of
-            vectors, a tensor (docs/inputs.md). A memory map, a float16 array and whatever has shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr,
-            h5py, Dask) is read block by block, never whole.
+            vectors, a tensor (docs/inputs.md). A memory map, a float16 array and whatever has
+            shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr, h5py, Dask) is
+            read block by block, never whole.
         dim : int or None, default=None
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
         side : {"document", "query"}, default="document"
