@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,11 @@ from scipy.sparse import csr_array, issparse
 
 from madapt._checks import check_embeddings
 from madapt._corpus import check_uncut, unwrap
+from madapt._inputs import named_errors, native_numbers
 from madapt._qrels import as_qrels
-from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptError, MadaptWarning
+from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptWarning
 
-__all__ = ["FitData", "gather", "holds_judgments", "named_errors", "native_numbers"]
+__all__ = ["FitData", "gather", "holds_judgments"]
 
 Ids = Sequence[Hashable] | None
 _ROWS = (list, tuple, Mapping)
@@ -126,16 +126,16 @@ def gather(
                 "the queries as X and their judgments as y; got both forms at once"
             )
         corpus, whole = unwrap(corpus)
+        corpus = native_numbers(corpus, "corpus")
         with named_errors(corpus, "corpus"):
-            corpus = native_numbers(corpus, "corpus")
             documents = check_embeddings(corpus, "corpus", n_features=X.shape[1])
         check_uncut(documents, y, len(X), whole=whole)
         queries, qrels = X, y
     if queries is None:
         _refuse_without_queries(qrels, query_ids, corpus_ids)
         return FitData(documents)
+    queries = native_numbers(queries, "queries")
     with named_errors(queries, "queries"):
-        queries = native_numbers(queries, "queries")
         queries = check_embeddings(queries, "queries", n_features=X.shape[1])
     documents, queries = np.ascontiguousarray(documents), np.ascontiguousarray(queries)
     if qrels is None:
@@ -151,57 +151,6 @@ def gather(
     data = FitData(documents, queries, qrels)
     _warn_unjudged(data)
     return data
-
-
-@contextmanager
-def named_errors(X: Any, name: str) -> Iterator[None]:
-    """Add to what scikit-learn finds wrong with X the argument's name and what came."""
-    try:
-        # It adds up all entries first; where huge ones cancel, it looks at each of them.
-        with np.errstate(invalid="ignore"):
-            yield
-    except MadaptError:
-        raise
-    except ValueError as error:
-        came = _what_came(X)
-        if came is None:
-            raise
-        raise InvalidValueError(
-            f"{name} must be a 2-D array of finite real numbers, got {came}: {error}"
-        ) from error
-
-
-def native_numbers(X: Any, name: str) -> Any:
-    """Return X with lists made arrays and bytes in this machine's order, both in their dtype.
-
-    scikit-learn would make float32 of either. Text and dates, of which it would make numbers
-    where it can, are refused.
-    """
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
-    if getattr(getattr(X, "dtype", None), "kind", None) in tuple("USMm"):
-        raise InvalidValueError(f"{name} must be numbers, got dtype {X.dtype}")
-    if isinstance(X, np.ndarray) and not X.dtype.isnative:
-        return X.astype(X.dtype.newbyteorder("="))
-    return X
-
-
-def _what_came(X: Any) -> str | None:
-    """Say in a few words what is wrong with X; None where it is none of the usual things."""
-    try:
-        array = np.asarray(X)
-    except ValueError:
-        return "rows of unequal length"
-    if array.ndim != 2 or 0 in array.shape:
-        return f"shape {array.shape}"
-    if array.dtype.kind == "c":
-        return f"complex data ({array.dtype})"
-    if array.dtype.kind not in "biuf":
-        return f"dtype {array.dtype}"
-    wrong = np.argwhere(~np.isfinite(array))
-    if not len(wrong):
-        return None
-    row, column = wrong[0].tolist()
-    return f"{array[row, column]} in row {row}, column {column}"
 
 
 def holds_judgments(y: Any) -> bool:

@@ -6,13 +6,17 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from madapt._blocks import Codec, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
-from madapt._fit_data import holds_judgments, named_errors, native_numbers
+from madapt._fit_data import holds_judgments
+from madapt._inputs import as_rows, named_errors, names_of, native_numbers
 from madapt._row_source import is_row_sliceable
+from madapt._same_model import SameModelMixin
+from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 from madapt.neighbors import top_k
@@ -26,8 +30,8 @@ __all__ = ["FittedAdaptorMixin", "fingerprint"]
 N_OVERLAP = 10
 
 
-class FittedAdaptorMixin(CodesMixin):
-    """The methods that need nothing but `adaptor_`, `center_`, `quantizer_` and `dims_`."""
+class FittedAdaptorMixin(SameModelMixin, CodesMixin):
+    """The methods that need nothing but what `fit` left: `adaptor_`, `center_`, `dims_`, ..."""
 
     adaptor_: ResidualAdaptor
     center_: np.ndarray | None
@@ -56,9 +60,10 @@ class FittedAdaptorMixin(CodesMixin):
         Parameters
         ----------
         X : array-like or row-sliceable of shape (n, d)
-            Embeddings of the model this was fitted on. A memory map, a float16 array and
-            whatever has shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr,
-            h5py, Dask) is read block by block, never whole.
+            Embeddings of the model this was fitted on: an array, a data frame, a column of
+            vectors, a tensor (docs/inputs.md). A memory map, a float16 array and whatever has
+            shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr, h5py, Dask) is
+            read block by block, never whole.
         dim : int or None, default=None
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
         side : {"document", "query"}, default="document"
@@ -93,19 +98,28 @@ class FittedAdaptorMixin(CodesMixin):
         ValueError, TypeError
             If X or out does not fit, or dim, side or precision is not one of the above. A
             number in a row-sliceable X that is not finite is found when its block is read.
+
+        Warns
+        -----
+        MadaptWarning
+            If X has 20 rows or more and looks like vectors of another model than the one that
+            this was fitted on, see `check_vectors`.
         """
         check_is_fitted(self, "adaptor_")
         check_one_of(side, "side", ("document", "query"))
         check_one_of(precision, "precision", (None, *PRECISIONS))
         m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
-        if is_row_sliceable(X):
+        rows = as_rows(X, "X")
+        if is_row_sliceable(rows):
             # Names and number of columns; the numbers are checked as they are read.
-            rows = validate_data(self, X, reset=False, skip_check_array=True)
+            validate_data(self, names_of(X, rows), reset=False, skip_check_array=True)
         else:
             rows = self._rows(X)
+        self._warn_of_another_model(rows)
         codec = None if precision is None else codec_of(self.quantizer_, m, precision)
         Z = self._adapted(rows, m, side, out, codec)
-        return self._wrap(Z, X, lambda: self.get_feature_names_out(dim=m, precision=precision))
+        origin = Z if out is not None and is_tensor(X) else X
+        return self._wrap(Z, origin, lambda: self.get_feature_names_out(dim=m, precision=precision))
 
     def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
         """Go back from adapted rows to embeddings.
@@ -135,13 +149,14 @@ class FittedAdaptorMixin(CodesMixin):
                 "inverse_transform needs an adaptor without an MLP (fit without labels, or with "
                 f"hidden_dim=None), got one with {self.adaptor_.W1.shape[1]} hidden units"
             )
-        with named_errors(X, "X"):
-            Z = check_embeddings(native_numbers(X, "X"), "X")
+        numbers = native_numbers(X, "X")
+        with named_errors(numbers, "X"):
+            Z = check_embeddings(numbers, "X")
         m = Z.shape[1]
         if m > self.n_features_in_:
             raise InvalidValueError(f"X must have 1..{self.n_features_in_} columns, got {m}")
         back = Z @ self.adaptor_.P[:, :m].T.astype(Z.dtype, copy=False)
-        return back if self.center_ is None else back + self._mean(side, Z.dtype)
+        return like(back if self.center_ is None else back + self._mean(side, Z.dtype), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean share of the 10 nearest neighbours that prefixes keep.
@@ -231,14 +246,16 @@ class FittedAdaptorMixin(CodesMixin):
 
     def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
         """Return checked rows in C order, so that their order in memory changes no digit."""
-        with named_errors(X, "X"):
-            checked: np.ndarray = validate_data(
-                self,
-                native_numbers(X, "X"),
-                reset=reset,
+        numbers = native_numbers(X, "X")
+        with named_errors(numbers, "X"):
+            checked: np.ndarray = check_array(
+                numbers,
                 dtype=[np.float32, np.float64],
                 order="C",
+                input_name="X",
+                estimator=self,
             )
+        validate_data(self, names_of(X, checked), reset=reset, skip_check_array=True)
         return checked
 
     def _adapted(

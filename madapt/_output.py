@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._set_output import _get_container_adapter
 
+from madapt._tensors import like
+
 __all__ = ["PrefixTransformerMixin"]
 
 
@@ -102,11 +104,12 @@ class PrefixTransformerMixin(
         Returns
         -------
         ndarray or dataframe of shape (n, m)
-            Z itself, or a frame of it.
+            Z itself, or a frame of it. Without either, with scikit-learn's `array_api_dispatch`
+            and a tensor as X, Z in the namespace of X.
         """
         adapter = _get_container_adapter("transform", self)
         if adapter is None:
-            return Z
+            return like(Z, X)
         if names is not None:
             return adapter.create_container(Z, X, columns=names())
         prefix = type(self).__name__.lower()

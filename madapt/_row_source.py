@@ -28,15 +28,17 @@ def is_row_sliceable(X: Any) -> bool:
     Returns
     -------
     bool
-        True for a memory map, a float16 array, and any object with a two-dimensional `shape`,
-        a NumPy `dtype` of real numbers and slicing: those of zarr, h5py and dask, and what
-        :func:`madapt.io.open_embeddings` returns. False for what scikit-learn's checks take as
-        it is (float32 and float64 arrays), have to convert (lists, data frames, integers,
-        objects) or refuse (sparse matrices).
+        True for a memory map, an array that would have to be copied to be float32 or float64 in
+        C order, and any object with a two-dimensional `shape`, a NumPy `dtype` of real numbers
+        and slicing: those of zarr, h5py and dask, and what :func:`madapt.io.open_embeddings`
+        returns. False for what scikit-learn's checks take as it is (float32 and float64
+        arrays in C order), have to convert (lists, objects) or refuse (sparse matrices).
     """
     if isinstance(X, np.ndarray):
-        plain = type(X) is np.ndarray and X.dtype != np.float16
-        return type(X) in (np.ndarray, np.memmap) and not plain and X.ndim == 2 and _is_real(X)
+        plain = type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and X.dtype.isnative
+        as_it_is = 0 in X.shape or (plain and X.flags.c_contiguous)
+        known = type(X) in (np.ndarray, np.memmap)
+        return known and not as_it_is and X.ndim == 2 and _is_real(X)
     shape = getattr(X, "shape", None)
     return (
         isinstance(shape, tuple)

@@ -14,6 +14,7 @@ from madapt._checks import check_integer
 from madapt._fit_data import gather
 from madapt._fitted import FittedAdaptorMixin, fingerprint
 from madapt._parameters import PUBLISHED, check_center, settings_of
+from madapt._vector_check import vector_statistics
 from madapt.backends import get_backend
 from madapt.exceptions import MadaptWarning
 from madapt.persistence import PersistenceMixin
@@ -144,6 +145,8 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         What the codes of `transform` depend on, learned from up to 5,000 of the documents.
     held_out_ : HeldOutScores or None
         The scores of what was kept row by row, for `recommend_dim`; None without a guard.
+    vector_statistics_ : VectorStatistics
+        How the documents spread over the coordinates, for `check_vectors`.
     fingerprint_ : str
         Changes with anything that `transform` depends on.
     n_features_in_ : int
@@ -348,6 +351,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         self.validation_scores_ = fit.table
         self.held_out_ = fit.held_out
         self.quantizer_ = self._calibrated(sample.documents)
+        self.vector_statistics_ = vector_statistics(
+            sample.documents, self.rotation_, own_basis=settings.rotation == "identity"
+        )
         self.fingerprint_ = fingerprint(
             fit.adaptor, self.center_, bool(self.normalize), self.quantizer_
         )

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from madapt._plain import Decoder, Encoder
 from madapt._replacing import replace_file
+from madapt._vector_check import VectorStatistics
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidFileError, InvalidTypeError
 from madapt.quantization import Quantizer
@@ -30,6 +31,7 @@ _CLASSES: Mapping[str, type] = {
     "Quantizer": Quantizer,
     "HeldOutScores": HeldOutScores,
     "DimRecommendation": DimRecommendation,
+    "VectorStatistics": VectorStatistics,
 }
 #: The one private attribute that goes with a model: what `set_output` chose.
 _OUTPUT = "_sklearn_output_config"

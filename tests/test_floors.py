@@ -16,6 +16,10 @@ FLOORS = [
         "_linalg",
         "_qrels",
         "_corpus",
+        "_inputs",
+        "_columns",
+        "_tensors",
+        "_vector_check",
         "_output",
         "_packing",
         "_balance",
@@ -28,7 +32,15 @@ FLOORS = [
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_codes", "_parameters", "recommendation", "persistence"},
+    {
+        "estimator",
+        "_fitted",
+        "_codes",
+        "_same_model",
+        "_parameters",
+        "recommendation",
+        "persistence",
+    },
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}

@@ -95,7 +95,9 @@ def test_what_is_read_by_slices(tmp_path):
     X = np.ones((3, 2), np.float32)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    for sliceable in (mapped, X.astype(np.float16), Sliced(X), Lazy(X), Sliced(X.astype(np.int8))):
+    copied_else = [X.astype(np.float16), X.astype(int), X.astype(bool), X.astype(">f4")]
+    copied_else += [np.asfortranarray(X), X[::-1], X[:, ::2], np.ones((3, 4))[:, 1:]]
+    for sliceable in (mapped, *copied_else, Sliced(X), Lazy(X), Sliced(X.astype(np.int8))):
         assert is_row_sliceable(sliceable)
 
 
@@ -111,7 +113,7 @@ def test_what_is_left_to_the_usual_checks():
     others = [
         X,
         X.astype(np.float64),
-        X.astype(int),
+        X[:0].astype(np.float16),
         X.astype(object),
         X.astype(complex),
         X[0].astype(np.float16),

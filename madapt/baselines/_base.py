@@ -7,9 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from madapt._checks import check_dim, check_one_of
+from madapt._inputs import named_errors, names_of, native_numbers
 from madapt._output import PrefixTransformerMixin
 from madapt._rows import unit_rows
 
@@ -65,9 +67,19 @@ class PrefixBaseline(PrefixTransformerMixin, BaseEstimator, metaclass=ABCMeta):
         return self._wrap(unit_rows(Z) if self.normalize else Z, X)
 
     def _rows(self, X: Any, **checks: Any) -> np.ndarray:
-        """Return checked rows; a list is what NumPy makes of it, not always float32."""
-        X = np.asarray(X) if isinstance(X, list | tuple) else X
-        checked: np.ndarray = validate_data(self, X, dtype=[np.float32, np.float64], **checks)
+        """Return checked rows; `checks` are scikit-learn's, or `reset`."""
+        reset = checks.pop("reset", True)
+        numbers = native_numbers(X, "X")
+        with named_errors(numbers, "X"):
+            checked: np.ndarray = check_array(
+                numbers,
+                dtype=[np.float32, np.float64],
+                order="C",  # so that the order in memory changes no digit
+                input_name="X",
+                estimator=self,
+                **checks,
+            )
+        validate_data(self, names_of(X, checked), reset=reset, skip_check_array=True)
         return checked
 
     @abstractmethod

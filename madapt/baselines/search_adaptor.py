@@ -19,7 +19,7 @@ from madapt._checks import (
     check_number,
     check_one_of,
 )
-from madapt._fit_data import FitData, gather, named_errors, native_numbers
+from madapt._fit_data import FitData, gather
 from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import get_backend
@@ -225,8 +225,7 @@ class SearchAdaptor(PrefixBaseline):
             If an argument or a parameter cannot be used, or there are no judgments; before
             any work.
         """
-        with named_errors(X, "X"):
-            rows = self._rows(native_numbers(X, "X"))
+        rows = self._rows(X)
         data = gather(
             rows,
             y,
