@@ -16,7 +16,16 @@ FLOORS = [
     {"evaluation"},
     {"training"},
     {"baselines"},
-    {"estimator", "_fitted", "_codes", "_parameters", "recommendation"},
+    {
+        "estimator",
+        "_callbacks",
+        "_codes",
+        "_fitted",
+        "_parameters",
+        "_stream",
+        "_trained",
+        "recommendation",
+    },
     {"cli", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}

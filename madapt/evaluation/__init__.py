@@ -3,12 +3,14 @@
 from madapt.evaluation.byte_curve import best_setting, byte_curve
 from madapt.evaluation.curve import dimension_curve
 from madapt.evaluation.displays import ByteCurveDisplay, DimensionCurveDisplay
+from madapt.evaluation.loss_curve import LossCurveDisplay
 from madapt.evaluation.metrics import ndcg_at_k, recall_at_k
 from madapt.evaluation.retrieval import retrieval_scores
 
 __all__ = [
     "ByteCurveDisplay",
     "DimensionCurveDisplay",
+    "LossCurveDisplay",
     "best_setting",
     "byte_curve",
     "dimension_curve",

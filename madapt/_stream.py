@@ -1,0 +1,110 @@
+"""`partial_fit`: learn from a stream of batches of documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from madapt._checks import check_integer
+from madapt._fit_data import gather
+from madapt._parameters import settings_of
+from madapt._rows import unit_rows
+from madapt._trained import TrainedMixin
+from madapt.backends import get_backend
+from madapt.exceptions import InvalidValueError
+from madapt.training import Settings, Stream, learn_from_stream, printer
+
+__all__ = ["StreamMixin"]
+
+#: A call takes a fifth of the steps that a fit takes.
+SHARE = 5
+
+
+class StreamMixin(TrainedMixin):
+    """Add `partial_fit` to an estimator."""
+
+    stream_: Stream | None
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from one more batch of documents, without labels.
+
+        This is an algorithm of its own, not a `fit` in pieces: it keeps the second moments of all
+        documents seen, which give the SVD rotation of all of them, and a uniform sample of
+        `max_fit_rows` of them, on which each call trains a fifth of the steps of a fit. After
+        each call the estimator is fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Further documents, at least one.
+        y : ignored
+            There for scikit-learn.
+
+        Returns
+        -------
+        self
+            After Ctrl-C the batch counts, and the best state so far is kept.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X has no rows or another number of columns than before, or a parameter cannot be
+            used, or the estimator was fitted with labels or centring, which a stream cannot
+            go on with. The stream is as it was before the call.
+
+        Examples
+        --------
+        >>> from madapt import MatryoshkaAdaptor
+        >>> from madapt.datasets import load_cranfield
+        >>> corpus = load_cranfield().corpus
+        >>> adaptor = MatryoshkaAdaptor(max_iter=20, random_state=0)
+        >>> for start in range(0, 1400, 700):
+        ...     adaptor = adaptor.partial_fit(corpus[start : start + 700])
+        >>> adaptor.n_samples_seen_, adaptor.transform(corpus, dim=32).shape
+        (1400, (1400, 32))
+        """
+        before = getattr(self, "stream_", None)
+        rows = self._rows(X, reset=not hasattr(self, "adaptor_"))
+        nothing = dict.fromkeys(("queries", "qrels", "corpus", "query_ids", "corpus_ids"))
+        rows = gather(rows, y, **nothing).documents
+        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
+        settings_of(self, rows.shape[1], 0, 0.0, 0, len(rows))  # before any work
+        backend = get_backend(self.backend)
+        stream = self._begun(rows) if before is None else before
+        stream = stream.followed_by(unit_rows(rows) if self.normalize else rows, max_rows)
+        if not np.isfinite(stream.products).all():
+            raise InvalidValueError(
+                "normalize must be True where squares of the entries of X overflow, got False"
+            )
+        settings = self._settings(stream)
+        fit, stream = learn_from_stream(stream, settings, backend, report=printer(self.verbose))
+        if before is not None:
+            fit.losses = [*self.loss_curve_, *fit.losses]
+        self.stream_, self.checkpoint_ = stream, None
+        self.n_samples_seen_ = stream.n_seen
+        self._keep(fit, None, settings.dims, stream.rows)
+        if fit.interrupted:
+            self._warn_interrupted("partial_fit", "the best state so far is kept")
+        return self
+
+    def _begun(self, rows: np.ndarray) -> Stream:
+        """Return an empty stream, which goes on from a fit without labels if there was one."""
+        past = getattr(self, "adaptor_", None)
+        if past is not None and (
+            self.center_ is not None or (past.has_mlp and self.rotation == "learned")
+        ):
+            raise InvalidValueError(
+                "partial_fit must follow a fit without labels and centring, or none: it would lose "
+                "what those have learned; got an estimator fitted with them. Use a clone"
+            )
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return Stream.empty(rows, seed, past)
+
+    def _settings(self, stream: Stream) -> Settings:
+        n, d = stream.rows.shape
+        settings = settings_of(self, d, 0, 0.0, 0, n)
+        stage = settings.unsupervised
+        return replace(settings, unsupervised=replace(stage, max_iter=-(-stage.max_iter // SHARE)))
