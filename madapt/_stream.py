@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -19,9 +18,6 @@ from madapt.training import Settings, Stream, learn_from_stream, printer
 
 __all__ = ["StreamMixin"]
 
-#: A call takes a fifth of the steps that a fit takes.
-SHARE = 5
-
 
 class StreamMixin(TrainedMixin):
     """Add `partial_fit` to an estimator."""
@@ -33,8 +29,10 @@ class StreamMixin(TrainedMixin):
 
         This is an algorithm of its own, not a `fit` in pieces: it keeps the second moments of all
         documents seen, which give the SVD rotation of all of them, and a uniform sample of
-        `max_fit_rows` of them, on which each call trains a fifth of the steps of a fit. After
-        each call the estimator is fitted.
+        `max_fit_rows` of them. On that a first stage is trained, as in `fit`, whenever half as
+        many documents again have been seen as the last time, a tenth where the guard refuses
+        what there is; in between what was learned is carried along. After each call the
+        estimator is fitted and can transform.
 
         Parameters
         ----------
@@ -52,8 +50,7 @@ class StreamMixin(TrainedMixin):
         ------
         ValueError, TypeError
             If X has no rows or another number of columns than before, or a parameter cannot be
-            used, or the estimator was fitted with labels or centring, which a stream cannot
-            go on with. The stream is as it was before the call.
+            used, or `fit` has fitted the estimator. The stream is as it was before the call.
 
         Examples
         --------
@@ -79,7 +76,7 @@ class StreamMixin(TrainedMixin):
             raise InvalidValueError(
                 "normalize must be True where squares of the entries of X overflow, got False"
             )
-        settings = self._settings(stream)
+        settings = self._settings_of_stream(stream)
         fit, stream = learn_from_stream(stream, settings, backend, report=printer(self.verbose))
         if before is not None:
             fit.losses = [*self.loss_curve_, *fit.losses]
@@ -91,20 +88,15 @@ class StreamMixin(TrainedMixin):
         return self
 
     def _begun(self, rows: np.ndarray) -> Stream:
-        """Return an empty stream, which goes on from a fit without labels if there was one."""
-        past = getattr(self, "adaptor_", None)
-        if past is not None and (
-            self.center_ is not None or (past.has_mlp and self.rotation == "learned")
-        ):
+        """Return an empty stream; `fit` has left nothing to go on with."""
+        if hasattr(self, "adaptor_"):
             raise InvalidValueError(
-                "partial_fit must follow a fit without labels and centring, or none: it would lose "
-                "what those have learned; got an estimator fitted with them. Use a clone"
+                "partial_fit must come first or after partial_fit, got an estimator that fit has "
+                "fitted, which keeps nothing of its documents to go on with; take a clone"
             )
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return Stream.empty(rows, seed, past)
+        return Stream.empty(rows, seed)
 
-    def _settings(self, stream: Stream) -> Settings:
+    def _settings_of_stream(self, stream: Stream) -> Settings:
         n, d = stream.rows.shape
-        settings = settings_of(self, d, 0, 0.0, 0, n)
-        stage = settings.unsupervised
-        return replace(settings, unsupervised=replace(stage, max_iter=-(-stage.max_iter // SHARE)))
+        return settings_of(self, d, 0, 0.0, 0, n)

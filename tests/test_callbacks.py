@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import StandardScaler
 
 from madapt import MadaptWarning, MatryoshkaAdaptor
 from madapt._callbacks import HAS_CALLBACKS
@@ -149,7 +149,7 @@ def test_an_error_in_a_callback_is_passed_on():
 @needs_callbacks
 def test_in_a_search_and_a_pipeline():
     seen = Propagated()
-    pipeline = make_pipeline(Normalizer(), MatryoshkaAdaptor(max_iter=3, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), MatryoshkaAdaptor(max_iter=3, random_state=0))
     search = GridSearchCV(pipeline, {"matryoshkaadaptor__listwise_weight": [1.0, 2.0]}, cv=2)
     search.set_callbacks(seen).fit(X)
     # Two candidates in two splits, and the best on all; each has several folds of its own.
@@ -163,12 +163,12 @@ def test_scikit_learns_own(capsys):
     pytest.importorskip("rich")
     from sklearn.callback import ProgressBar, ScoringMonitor
 
-    monitor = ScoringMonitor(scoring=None)
+    monitor = ScoringMonitor(scoring={"overlap": lambda fitted, X, y: fitted.score(X)})
     model = MatryoshkaAdaptor(**FAST).set_callbacks(ProgressBar(), monitor)
     # It scores where there is a y, whatever that is.
     model.fit(X, np.zeros(N))
     assert "MatryoshkaAdaptor - stage 1, 16 dims #0" in capsys.readouterr().out
-    scores = [row["score"] for row in monitor.get_logs().data if row["task_name"] == "step"]
+    scores = [row["overlap"] for row in monitor.get_logs().data if row["task_name"] == "step"]
     assert len(scores) >= 6
     assert all(0 < score <= 1 for score in scores)
     assert clone(model).fit(X).fingerprint_ == model.fingerprint_

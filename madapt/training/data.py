@@ -100,6 +100,8 @@ class Fit:
     past: ResidualAdaptor | None = None
     #: What stage 1 has learned, whether the guard let it pass or not.
     candidate: ResidualAdaptor | None = None
+    #: How many leading coordinates that turns.
+    candidate_dims: int = 0
     #: What an interrupted fit needs to go on.
     checkpoint: dict[str, Any] | None = None
     #: Whether a step was done that was not known from such a checkpoint.

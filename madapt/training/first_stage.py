@@ -56,7 +56,7 @@ def learn_without_labels(
     tries = settings.rotation_dims if settings.is_rotation_learned else (data.documents.shape[1],)
     for k in tries:
         candidates = _candidates(fit, folds, k, train, settings, backend)
-        fit.candidate = candidates[0]
+        fit.candidate, fit.candidate_dims = candidates[0], k
         if not settings.guard:
             fit.adaptor = candidates[0]
             return
