@@ -49,13 +49,13 @@ class Beginning:
     data: FitData
     settings: tuple[Any, ...]
 
-    def interrupted(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def interrupted(self, found: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the checkpoint of a fit that was interrupted with such runs."""
         past = None
         if self.past is not None:
             past = {"activation": self.past.activation, **self.past.parameters}
         key = digest(self.data, self.settings)
-        return {"version": VERSION, "digest": key, "seed": self.seed, "past": past, **found}
+        return {"version": VERSION, "digest": key, "seed": self.seed, "past": past, **(found or {})}
 
 
 def beginning_of(
@@ -115,6 +115,8 @@ def digest(data: FitData, settings: tuple[Any, ...]) -> str:
 
 class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
     """Set what a training has left behind."""
+
+    checkpoint_: dict[str, Any] | None
 
     def _keep(self, fit: Fit, center: np.ndarray | None, dims: Any, documents: Any) -> None:
         """Set the fitted attributes."""

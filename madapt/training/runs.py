@@ -90,7 +90,7 @@ class Runs:
             start = self._reopened(place, state, generator, updater)
 
             def keep(at: Position) -> None:
-                drawn = generator.bit_generator.state
+                drawn = dict(generator.bit_generator.state)
                 self._open = _Open(place, at.copy(), updater.moments(), drawn)
 
             watched = _Watched(self, name, P, step, options["max_iter"])
@@ -159,9 +159,15 @@ class Runs:
                 for name, moments in written["moments"].items()
             }
         )
-        states = {name: self._adaptor(written[name], like) for name in _STATES}
-        numbers = {name: written[name] for name in ("best_loss", "done")}
-        return Position(**states, **numbers, history=History(**written["history"]).copy())
+        state, before, best = (self._adaptor(written[name], like) for name in _STATES)
+        return Position(
+            state,
+            before,
+            best,
+            best_loss=written["best_loss"],
+            done=written["done"],
+            history=History(**written["history"]).copy(),
+        )
 
     def _noted(self, opened: _Open) -> dict[str, Any]:
         at, to_numpy = opened.position, self.backend.to_numpy
