@@ -12,6 +12,7 @@ from madapt._fit_data import gather
 from madapt._parameters import settings_of
 from madapt._rows import unit_rows
 from madapt._trained import TrainedMixin
+from madapt.adaptor import ResidualAdaptor
 from madapt.backends import get_backend
 from madapt.exceptions import InvalidValueError
 from madapt.training import Settings, Stream, learn_from_stream, printer
@@ -23,6 +24,15 @@ class StreamMixin(TrainedMixin):
     """Add `partial_fit` to an estimator."""
 
     stream_: Stream | None
+    rotation: str
+
+    @property
+    def n_samples_seen_(self) -> int:
+        """Number of documents that `partial_fit` has seen."""
+        stream = getattr(self, "stream_", None)
+        if stream is None:
+            raise AttributeError(f"{type(self).__name__} has no stream: partial_fit begins one")
+        return stream.n_seen
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more batch of documents, without labels.
@@ -32,7 +42,8 @@ class StreamMixin(TrainedMixin):
         `max_fit_rows` of them. On that a first stage is trained, as in `fit`, whenever half as
         many documents again have been seen as the last time, a tenth where the guard refuses
         what there is; in between what was learned is carried along. After each call the
-        estimator is fitted and can transform.
+        estimator is fitted and can transform. After a `fit` a new stream begins, which knows
+        nothing of what that has learned.
 
         Parameters
         ----------
@@ -50,7 +61,8 @@ class StreamMixin(TrainedMixin):
         ------
         ValueError, TypeError
             If X has no rows or another number of columns than before, or a parameter cannot be
-            used, or `fit` has fitted the estimator. The stream is as it was before the call.
+            used, or the estimator was fitted with labels or centring. The stream is as it was
+            before the call.
 
         Examples
         --------
@@ -81,18 +93,20 @@ class StreamMixin(TrainedMixin):
         if before is not None:
             fit.losses = [*self.loss_curve_, *fit.losses]
         self.stream_, self.checkpoint_ = stream, None
-        self.n_samples_seen_ = stream.n_seen
         self._keep(fit, None, settings.dims, stream.rows)
         if fit.interrupted:
             self._warn_interrupted("partial_fit", "the best state so far is kept")
         return self
 
     def _begun(self, rows: np.ndarray) -> Stream:
-        """Return an empty stream; `fit` has left nothing to go on with."""
-        if hasattr(self, "adaptor_"):
+        """Return an empty stream; `fit` leaves nothing of its documents to go on with."""
+        past: ResidualAdaptor | None = getattr(self, "adaptor_", None)
+        if past is not None and (
+            self.center_ is not None or (past.has_mlp and self.rotation == "learned")
+        ):
             raise InvalidValueError(
-                "partial_fit must come first or after partial_fit, got an estimator that fit has "
-                "fitted, which keeps nothing of its documents to go on with; take a clone"
+                "partial_fit must not follow a fit with labels or centring, which it would throw "
+                "away, got an estimator fitted so; take a clone"
             )
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return Stream.empty(rows, seed)

@@ -137,12 +137,26 @@ def test_sums_of_squares_that_overflow_are_refused():
         model.partial_fit(X.astype(np.float64) * 1e200)
 
 
-def test_after_fit_a_clone_is_needed():
-    model = MatryoshkaAdaptor(**FAST).fit(X)
-    with pytest.raises(InvalidValueError, match="partial_fit must come first or after partial_fit"):
+@pytest.mark.parametrize("labels", [{"qrels": [{i: 1} for i in range(30)]}, {"center": 0.5}])
+def test_labels_and_centring_are_not_thrown_away(labels):
+    model = MatryoshkaAdaptor(**FAST, guard=False, center=labels.pop("center", None))
+    model.fit(X, queries=X[:30] + 0.1, **labels)
+    before = model.fingerprint_
+    with pytest.raises(InvalidValueError, match="partial_fit must not follow a fit with labels or"):
         model.partial_fit(X)
+    assert model.fingerprint_ == before
     assert clone(model).partial_fit(X).n_samples_seen_ == N
+
+
+def test_after_fit_a_new_stream_begins():
+    model = MatryoshkaAdaptor(**FAST).fit(X)
     streaming = streamed(2)
+    assert not hasattr(model, "n_samples_seen_")
+    assert clone(model).fit(X[:50]).partial_fit(X[:100]).n_samples_seen_ == 100
+    again = MatryoshkaAdaptor(**FAST).fit(X[:50])
+    for part in np.array_split(X, 2):
+        again.partial_fit(part)
+    assert again.fingerprint_ == streaming.fingerprint_
     assert streaming.fit(X).fingerprint_ == model.fingerprint_
     assert streaming.stream_ is None
 
