@@ -109,19 +109,19 @@ def watch_phases(clock: Clock) -> None:
 
 def watch_steps(clock: Clock) -> dict[str, Any]:
     """Have whole steps timed, and the clock run in them alone; return what will be found."""
-    from madapt.training import supervised, unsupervised
+    from madapt.training import runs
 
     found: dict[str, Any] = {}
-    for stage, module in zip(STAGES, (unsupervised, supervised), strict=True):
-        module.minimise = _watched(module.minimise, clock, stage, found)
+    runs.minimise = _watched(runs.minimise, clock, found)
     return found
 
 
 def _watched(
-    minimise: Callable[..., Any], clock: Clock, stage: str, found: dict[str, Any]
+    minimise: Callable[..., Any], clock: Clock, found: dict[str, Any]
 ) -> Callable[..., Any]:
     def watched(state: Any, step: Callable[..., Any], **options: Any) -> Any:
         seconds: list[float] = []
+        stage = STAGES[0 if state.P is not None else 1]  # the first turns a rotation
 
         def one_step(*args: Any) -> Any:
             began = time.perf_counter()

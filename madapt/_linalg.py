@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["svd_rotation"]
+__all__ = ["components_of", "second_moments", "svd_rotation"]
 
 _BLOCK_ENTRIES = 2**21
 
@@ -40,9 +40,15 @@ def svd_rotation(X: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
     array([[0., 1.],
            [1., 0.]])
     """
-    n, d = X.shape
     # Squares of numbers between -1 and 1 cannot overflow.
     scale = float(max(X.max(), -X.min())) or 1.0
+    components = components_of(second_moments(X, mean, scale))
+    return np.ascontiguousarray(components, dtype=X.dtype)
+
+
+def second_moments(X: np.ndarray, mean: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
+    """Return the sum of x x^T over the rows x of (X - mean) / scale, shape (d, d), float64."""
+    n, d = X.shape
     products = np.zeros((d, d))
     step = max(1, _BLOCK_ENTRIES // d)
     for start in range(0, n, step):
@@ -50,8 +56,14 @@ def svd_rotation(X: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
         if mean is not None:
             block -= mean / np.float64(scale)
         products += block.T @ block
+    return products
+
+
+def components_of(products: np.ndarray) -> np.ndarray:
+    """Return the eigenvectors of X^T X as rows, as `svd_rotation` orders and turns them."""
+    d = len(products)
     _, vectors = np.linalg.eigh(products)  # by rising eigenvalue
     components = vectors[:, ::-1].T
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(d), largest])
-    return np.ascontiguousarray(components * signs[:, None], dtype=X.dtype)
+    return components * signs[:, None]

@@ -92,10 +92,12 @@ class SameModelMixin:
     def _warn_of_another_model(self, rows: Any) -> None:
         """Warn if checked rows are another model's, by a few of them."""
         n = rows.shape[0]
-        if n < MIN_ROWS or not self.vector_statistics_.can_tell:
+        # An estimator that a callback is shown in the middle of its fit has none yet.
+        statistics = getattr(self, "vector_statistics_", None)
+        if n < MIN_ROWS or statistics is None or not statistics.can_tell:
             return
         sample = sampled_rows(rows, min(max(n // ONE_IN, MIN_ROWS), MOST_ROWS))
-        found = self.vector_statistics_.check(sample, self.adaptor_.P.T, brief=True)
+        found = statistics.check(sample, self.adaptor_.P.T, brief=True)
         if not found:
             warnings.warn(
                 f"X does not look like vectors of the model that this was fitted on ({found}); "

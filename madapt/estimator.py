@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
@@ -10,22 +9,22 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from madapt._checks import check_integer
+from madapt._checks import check_bool, check_integer
 from madapt._fit_data import gather
-from madapt._fitted import FittedAdaptorMixin, fingerprint
 from madapt._parameters import PUBLISHED, check_center, settings_of
-from madapt._vector_check import vector_statistics
+from madapt._stream import StreamMixin
+from madapt._trained import beginning_of
+from madapt.adaptor import ResidualAdaptor
 from madapt.backends import get_backend
-from madapt.exceptions import MadaptWarning
 from madapt.persistence import PersistenceMixin
-from madapt.training import fit_adaptor, prepare, printer
+from madapt.training import Fit, Watcher, fit_adaptor, prepare, printer
 
 __all__ = ["MatryoshkaAdaptor"]
 
 Ids = Sequence[Hashable] | None
 
 
-class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
+class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
     """Make an embedding Matryoshka: its first m coordinates serve as well as all did.
 
     Without labels it learns a rotation, so that at full dim every cosine is what it was
@@ -115,6 +114,9 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
     max_fit_rows : int, default=50_000
         Fit on at most that many documents, judged ones first, and on all judged queries and
         at most that many in all.
+    warm_start : bool, default=False
+        Whether a further `fit` starts from what was learned, the rotation and the MLP, instead of
+        the SVD rotation; and after an interruption, on the same data, goes on where it ended.
     normalize : bool, default=True
         Scale rows to unit length on entry and on output.
     backend : str, default="auto"
@@ -147,6 +149,10 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         The scores of what was kept row by row, for `recommend_dim`; None without a guard.
     vector_statistics_ : VectorStatistics
         How the documents spread over the coordinates, for `check_vectors`.
+    checkpoint_ : dict or None
+        After an interrupted `fit` what a further one needs to go on, plain arrays and numbers.
+    n_samples_seen_ : int
+        Documents that `partial_fit` has seen; only after it.
     fingerprint_ : str
         Changes with anything that `transform` depends on.
     n_features_in_ : int
@@ -209,6 +215,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         n_iter_no_change: int = 500,
         guard: bool = True,
         max_fit_rows: int = 50_000,
+        warm_start: bool = False,
         normalize: bool = True,
         backend: str = "auto",
         random_state: Any = None,
@@ -244,6 +251,7 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.guard = guard
         self.max_fit_rows = max_fit_rows
+        self.warm_start = warm_start
         self.normalize = normalize
         self.backend = backend
         self.random_state = random_state
@@ -315,14 +323,16 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         Returns
         -------
         MatryoshkaAdaptor
-            self. After Ctrl-C it is fitted with the best state so far, and a warning says so.
+            self. After Ctrl-C, or where a callback stops it, it is fitted with the best state
+            so far, and a warning says so.
 
         Raises
         ------
         ValueError, TypeError
             If an argument or a parameter cannot be used; before any work.
         """
-        rows = self._rows(X, reset=True)
+        is_further = check_bool(self.warm_start, "warm_start") and hasattr(self, "adaptor_")
+        rows = self._rows(X, reset=not is_further)
         data = gather(
             rows,
             y,
@@ -339,28 +349,31 @@ class MatryoshkaAdaptor(FittedAdaptorMixin, PersistenceMixin, BaseEstimator):
         max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
         backend = get_backend(self.backend)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        generator = np.random.default_rng(seed)
+        begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))
+        generator = np.random.default_rng(begun.seed)
 
         sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
         prepared, middle = prepare(sample, center, settings, bool(self.normalize))
-        fit = fit_adaptor(prepared, settings, generator, backend, report=printer(self.verbose))
-        self.adaptor_, self.center_ = fit.adaptor, middle
-        self.dims_ = settings.dims
-        self.loss_curve_ = fit.losses
-        self.n_iter_ = len(fit.losses)
-        self.validation_scores_ = fit.table
-        self.held_out_ = fit.held_out
-        self.quantizer_ = self._calibrated(sample.documents)
-        self.vector_statistics_ = vector_statistics(
-            sample.documents, self.rotation_, own_basis=settings.rotation == "identity"
-        )
-        self.fingerprint_ = fingerprint(
-            fit.adaptor, self.center_, bool(self.normalize), self.quantizer_
-        )
-        if fit.interrupted:
-            warnings.warn(
-                f"fit was interrupted after {self.n_iter_} steps; the best state so far is kept",
-                MadaptWarning,
-                stacklevel=2,
+
+        def train(watcher: Watcher | None) -> Fit:
+            return fit_adaptor(
+                prepared,
+                settings,
+                generator,
+                backend,
+                report=printer(self.verbose),
+                watcher=watcher,
+                past=begun.past,
+                checkpoint=begun.checkpoint,
             )
+
+        def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:
+            return {"adaptor_": adaptor, "center_": middle, "dims_": settings.dims}
+
+        fit = self._watched(rows, y, attributes, train)
+        self.checkpoint_ = self.stream_ = None
+        if fit.is_new or not fit.interrupted or not begun.is_further:
+            self._keep(fit, middle, settings.dims, sample.documents)
+        if fit.interrupted:
+            self._say_interrupted(begun, fit)
         return self

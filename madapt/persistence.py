@@ -18,7 +18,7 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidFileError, InvalidTypeError
 from madapt.quantization import Quantizer
 from madapt.recommendation import DimRecommendation
-from madapt.training import HeldOutScores
+from madapt.training import HeldOutScores, Stream
 
 __all__ = ["FORMAT", "PersistenceMixin"]
 
@@ -32,6 +32,7 @@ _CLASSES: Mapping[str, type] = {
     "HeldOutScores": HeldOutScores,
     "DimRecommendation": DimRecommendation,
     "VectorStatistics": VectorStatistics,
+    "Stream": Stream,
 }
 #: The one private attribute that goes with a model: what `set_output` chose.
 _OUTPUT = "_sklearn_output_config"

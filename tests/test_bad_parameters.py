@@ -122,6 +122,7 @@ PARAMETERS = {
     "support_size": integers("support_size", wanted="be at least 2", wrong=(1, 0)),
     "max_iter": integers("max_iter", wanted="be at least 0", wrong=(-1,), pair=True),
     "n_iter_no_change": integers("n_iter_no_change", wanted="be at least 1", wrong=(0,)),
+    "warm_start": switches("warm_start"),
     "max_fit_rows": integers("max_fit_rows", wanted="be at least 1", wrong=(0, -1)),
     "dim_weights": [
         ("other", TypeError, "dim_weights must be \"relative\", None or 2 numbers, got 'other'"),

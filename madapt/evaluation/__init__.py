@@ -3,6 +3,7 @@
 from madapt.evaluation.byte_curve import best_setting, byte_curve
 from madapt.evaluation.curve import dimension_curve
 from madapt.evaluation.displays import ByteCurveDisplay, DimensionCurveDisplay
+from madapt.evaluation.loss_curve import LossCurveDisplay
 from madapt.evaluation.metrics import ndcg_at_k, recall_at_k
 from madapt.evaluation.retrieval import retrieval_scores
 from madapt.evaluation.scorer import RetrievalScorer
@@ -10,6 +11,7 @@ from madapt.evaluation.scorer import RetrievalScorer
 __all__ = [
     "ByteCurveDisplay",
     "DimensionCurveDisplay",
+    "LossCurveDisplay",
     "RetrievalScorer",
     "best_setting",
     "byte_curve",

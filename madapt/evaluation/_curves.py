@@ -21,13 +21,15 @@ _FROZEN_COLOR = "#666666"
 
 
 class CurveDisplay:
-    """Draw one curve a method over a logarithmic axis.
+    """Draw one curve a method, over a logarithmic axis where there are ticks.
 
-    Subclasses say where a curve's points lie (`_points`), the ticks, and the axis' label.
+    Subclasses say where a curve's points lie (`_points`), the ticks, and the axes' labels.
     """
 
     #: Label of the horizontal axis.
     _xlabel: ClassVar[str]
+    #: Whether points are marked.
+    _marked: ClassVar[bool] = True
 
     metric: str
     scores: Mapping[str, np.ndarray]
@@ -40,8 +42,13 @@ class CurveDisplay:
         raise NotImplementedError
 
     @property
-    def _ticks(self) -> list[int]:
-        raise NotImplementedError
+    def _ticks(self) -> list[int] | None:
+        """Ticks of a logarithmic axis; None leaves a linear one to Matplotlib."""
+        return None
+
+    @property
+    def _ylabel(self) -> str:
+        return self.metric.replace("ndcg", "nDCG")
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the curves.
@@ -82,7 +89,7 @@ class CurveDisplay:
             *self._points(name),
             label=name,
             color=_COLORS[place % len(_COLORS)],
-            marker=_MARKERS[place % len(_MARKERS)],
+            marker=_MARKERS[place % len(_MARKERS)] if self._marked else None,
             markersize=5,
             linewidth=1.8,
         )
@@ -101,15 +108,11 @@ class CurveDisplay:
 
     def _dress(self) -> None:
         """Set the axes, the grid and the legend."""
-        from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
         ax = self.ax_
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_locator(FixedLocator(self._ticks))
-        ax.xaxis.set_major_formatter(FixedFormatter([str(tick) for tick in self._ticks]))
-        ax.xaxis.set_minor_locator(NullLocator())
+        if self._ticks is not None:
+            self._set_ticks(self._ticks)
         ax.set_xlabel(self._xlabel)
-        ax.set_ylabel(self.metric.replace("ndcg", "nDCG"))
+        ax.set_ylabel(self._ylabel)
         ax.grid(True, color="#DDDDDD", linewidth=0.7)
         ax.set_axisbelow(True)
         for side in ("top", "right"):
@@ -125,3 +128,11 @@ class CurveDisplay:
             borderaxespad=0.0,
             frameon=False,
         )
+
+    def _set_ticks(self, ticks: list[int]) -> None:
+        from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+        self.ax_.set_xscale("log", base=2)
+        self.ax_.xaxis.set_major_locator(FixedLocator(ticks))
+        self.ax_.xaxis.set_major_formatter(FixedFormatter([str(tick) for tick in ticks]))
+        self.ax_.xaxis.set_minor_locator(NullLocator())

@@ -3,17 +3,21 @@
 from madapt.training.data import Fit, HeldOutScores, TrainingData
 from madapt.training.guard import neighbor_overlap, query_ndcg
 from madapt.training.preparation import prepare
-from madapt.training.progress import printer
+from madapt.training.progress import Watcher, printer
 from madapt.training.settings import Settings, StageSettings
 from madapt.training.stages import fit_adaptor
+from madapt.training.stream import Stream, learn_from_stream
 
 __all__ = [
     "Fit",
     "HeldOutScores",
     "Settings",
     "StageSettings",
+    "Stream",
     "TrainingData",
+    "Watcher",
     "fit_adaptor",
+    "learn_from_stream",
     "neighbor_overlap",
     "prepare",
     "printer",

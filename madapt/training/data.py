@@ -94,8 +94,18 @@ class Fit:
     table: dict[str, list[Any]] = field(default_factory=dict)
     #: Held-out scores of what was kept, row by row; None without a guard.
     held_out: HeldOutScores | None = None
-    #: Whether Ctrl-C ended it.
+    #: Whether Ctrl-C or a callback ended it.
     interrupted: bool = False
+    #: What training starts from instead of `start`, whose measures stay what they are.
+    past: ResidualAdaptor | None = None
+    #: What stage 1 has learned, whether the guard let it pass or not.
+    candidate: ResidualAdaptor | None = None
+    #: How many leading coordinates that turns.
+    candidate_dims: int = 0
+    #: What an interrupted fit needs to go on.
+    checkpoint: dict[str, Any] | None = None
+    #: Whether a step was done that was not known from such a checkpoint.
+    is_new: bool = False
 
 
 def _stacked(documents: np.ndarray, queries: np.ndarray | None) -> np.ndarray:

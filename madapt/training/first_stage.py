@@ -11,11 +11,11 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
-from madapt.training.composition import composed
+from madapt.training.composition import carried, composed
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import LEVEL, NEIGHBOR_MARGIN, is_no_worse, neighbor_ndcg
 from madapt.training.loop import History
-from madapt.training.progress import Report
+from madapt.training.runs import Runs
 from madapt.training.settings import Settings
 from madapt.training.splitting import Split, everything, splits_of
 from madapt.training.unsupervised import initial_mlp, learn_from_documents
@@ -37,23 +37,26 @@ def learn_without_labels(
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
-    report: Report,
+    runs: Runs,
+    folds: list[Split] | None = None,
 ) -> None:
     """Train on documents and unlabeled queries; keep the first result that the guard lets pass.
 
     A rotation of fewer leading coordinates changes less: where one fails, the next
     smaller one is tried. Where the rows held out once would be too few to tell, there are
-    several folds, and what is kept is trained on all rows.
+    several folds, and what is kept is trained on all rows. `folds` says which rows those are;
+    None draws them.
     """
-    folds = splits_of(data, settings, generator)
-    if not _has_work(settings) or len(folds[0].documents) < 2:
+    folds = splits_of(data, settings, generator) if folds is None else folds
+    if not _has_work(fit, settings) or len(folds[0].documents) < 2:
         return
     if settings.guard and len(folds[0].held_out_documents) < 2:
         return  # nothing could show that a candidate is no worse
-    train = _trainer(fit, data, settings, generator, backend, report)
+    train = _trainer(fit, data, settings, generator, backend, runs)
     tries = settings.rotation_dims if settings.is_rotation_learned else (data.documents.shape[1],)
     for k in tries:
-        candidates = _candidates(fit, folds, k, train, backend)
+        candidates = _candidates(fit, folds, k, train, settings, backend)
+        fit.candidate, fit.candidate_dims = candidates[0], k
         if not settings.guard:
             fit.adaptor = candidates[0]
             return
@@ -68,14 +71,14 @@ def learn_without_labels(
 
 
 def _candidates(
-    fit: Fit, folds: list[Split], k: int, train: Train, backend: Backend
+    fit: Fit, folds: list[Split], k: int, train: Train, settings: Settings, backend: Backend
 ) -> list[ResidualAdaptor]:
     """Return what is learned without each fold; after Ctrl-C as many as there are."""
     candidates = []
     for fold in folds:
         learned, history = train(k, fold)
         fit.losses, fit.interrupted = history.losses, history.interrupted
-        candidates.append(composed(fit.start.P, learned, backend))
+        candidates.append(composed(_base(fit, settings), learned, backend))
         if fit.interrupted:
             break
     return candidates
@@ -89,7 +92,7 @@ def _train_on_all(
     fit.interrupted = history.interrupted
     if not fit.interrupted:
         fit.losses = history.losses
-        fit.adaptor = composed(fit.start.P, learned, backend)
+        fit.adaptor = composed(_base(fit, settings), learned, backend)
 
 
 def _trainer(
@@ -98,7 +101,7 @@ def _trainer(
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
-    report: Report,
+    runs: Runs,
 ) -> Train:
     """Return what trains a rotation of the leading k coordinates, or the MLP of a fixed one."""
     rows = data.rows
@@ -106,18 +109,19 @@ def _trainer(
     T = backend.asarray(targets)
     # A rotation moves no cosine by the length of its rows: unit ones cannot overflow.
     rows = targets if settings.is_rotation_learned else rows
+    base = _base(fit, settings)
 
     def train(k: int, split: Split) -> tuple[ResidualAdaptor, History]:
-        U = backend.asarray(rows @ fit.start.P[:, :k])
+        U = backend.asarray(rows @ base[:, :k])
         with backend.training():
             return learn_from_documents(
                 U,
                 T,
-                _first_state(U, settings, generator, backend),
+                _first_state(fit, U, settings, generator, backend),
                 settings,
                 generator,
                 split=split,
-                report=report(f"stage 1, {k} dims"),
+                run=runs(f"stage 1, {k} dims", base),
                 kernels=backend.kernels,
             )
 
@@ -184,9 +188,16 @@ def _row_weights(split: Split, settings: Settings) -> np.ndarray:
     return np.repeat(shares / shares.sum() / np.maximum(sizes, 1), sizes)
 
 
-def _has_work(settings: Settings) -> bool:
-    """Say whether stage 1 has anything to train."""
-    if settings.unsupervised.max_iter == 0:
+def _base(fit: Fit, settings: Settings) -> np.ndarray:
+    """Return the rotation, shape (d, d), behind which stage 1 trains."""
+    if fit.past is None or not settings.is_rotation_learned:
+        return fit.start.P
+    return fit.past.P
+
+
+def _has_work(fit: Fit, settings: Settings) -> bool:
+    """Say whether stage 1 has anything to train, or to measure."""
+    if settings.unsupervised.max_iter == 0 and fit.past is None:
         return False
     if not settings.is_rotation_learned:
         return settings.hidden_dim is not None
@@ -194,10 +205,13 @@ def _has_work(settings: Settings) -> bool:
 
 
 def _first_state(
-    U: Any, settings: Settings, generator: np.random.Generator, backend: Backend
+    fit: Fit, U: Any, settings: Settings, generator: np.random.Generator, backend: Backend
 ) -> ResidualAdaptor:
     """Return what stage 1 trains: a rotation of its inputs, or an MLP on them."""
     if settings.is_rotation_learned:
         identity = np.eye(U.shape[1], dtype=backend.to_numpy(U[:1, :]).dtype)
         return ResidualAdaptor(backend.asarray(identity))
+    past = carried(fit.past, fit.start.P)
+    if past is not None:
+        return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
     return initial_mlp(U.shape[1], settings.hidden_dim, settings, generator, U)

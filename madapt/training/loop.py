@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["History", "minimise"]
+__all__ = ["History", "Position", "minimise"]
+
+#: Steps between two positions that are kept, so that an interrupted run can go on.
+KEEP_EVERY = 20
 
 
 @dataclass
@@ -23,6 +26,29 @@ class History:
     #: Steps behind the state that was kept.
     kept: int = 0
 
+    def copy(self) -> History:
+        """Return one that later steps leave alone."""
+        return replace(self, losses=list(self.losses), checks=list(self.checks))
+
+
+@dataclass
+class Position:
+    """Where a run of the loop stands between two steps."""
+
+    state: Any
+    #: The state one step earlier.
+    before: Any
+    #: The state of the best check, and its held-out loss.
+    best: Any
+    best_loss: float = math.inf
+    #: Steps done.
+    done: int = 0
+    history: History = field(default_factory=History)
+
+    def copy(self) -> Position:
+        """Return one that later steps leave alone; states are never changed in place."""
+        return replace(self, history=self.history.copy())
+
 
 def minimise(
     state: Any,
@@ -32,7 +58,9 @@ def minimise(
     check: Callable[[Any], float] | None = None,
     check_every: int = 25,
     n_iter_no_change: int | None = None,
-    report: Callable[[int, float], None] | None = None,
+    report: Callable[[int, float], bool | None] | None = None,
+    keep: Callable[[Position], None] | None = None,
+    start: Position | None = None,
 ) -> tuple[Any, History]:
     """Run `step` up to max_iter times and return the state that is best held out.
 
@@ -51,7 +79,12 @@ def minimise(
     n_iter_no_change : int or None, default=None
         Stop after that many steps without a better check; None never stops early.
     report : callable or None, default=None
-        (steps done, loss) -> None, after each step.
+        (steps done, loss) -> whether to stop, after each step.
+    keep : callable or None, default=None
+        Is handed the position every 20 steps, and where `report` stops the run, at a time when
+        a run that starts there goes on as this one does.
+    start : Position or None, default=None
+        Where to go on; None begins with `state`.
 
     Returns
     -------
@@ -61,31 +94,35 @@ def minimise(
         that led to it.
     history : History
     """
-    history = History()
-    best, best_loss = state, math.inf
-    before, done = state, 0
+    at = Position(state, state, state) if start is None else start.copy()
+    history = at.history
     try:
         while True:
-            if check is not None and (done % check_every == 0 or done == max_iter):
-                held_out = check(state)
-                history.checks.append((done, held_out))
-                if held_out < best_loss:
-                    best, best_loss, history.kept = state, held_out, done
-                elif n_iter_no_change is not None and done - history.kept >= n_iter_no_change:
+            if keep is not None and at.done % KEEP_EVERY == 0:
+                keep(at)
+            if check is not None and (at.done % check_every == 0 or at.done == max_iter):
+                held_out = check(at.state)
+                history.checks.append((at.done, held_out))
+                if held_out < at.best_loss:
+                    at.best, at.best_loss, history.kept = at.state, held_out, at.done
+                elif n_iter_no_change is not None and at.done - history.kept >= n_iter_no_change:
                     break
-            if done == max_iter:
+            if at.done == max_iter:
                 break
-            loss, new_state = step(state, done)
+            loss, new_state = step(at.state, at.done)
             if not math.isfinite(loss):
                 # The step before is what led here.
-                state, done = before, max(done - 1, 0)
+                at.state, at.done = at.before, max(at.done - 1, 0)
                 break
-            before, state, done = state, new_state, done + 1
+            at.before, at.state, at.done = at.state, new_state, at.done + 1
             history.losses.append(loss)
-            if report is not None:
-                report(done, loss)
+            if report is not None and report(at.done, loss):
+                if keep is not None:
+                    keep(at)
+                history.interrupted = True
+                break
     except KeyboardInterrupt:
         history.interrupted = True
     if check is None or not history.checks:
-        best, history.kept = state, done
-    return best, history
+        at.best, history.kept = at.state, at.done
+    return at.best, history

@@ -51,6 +51,16 @@ class Adam:
         self.square: Any = 0.0
         self.steps = 0
 
+    @property
+    def moments(self) -> dict[str, Any]:
+        """A copy of the moments, which kernels change in place, and the number of steps."""
+        return {"mean": _copied(self.mean), "square": _copied(self.square), "steps": self.steps}
+
+    @moments.setter
+    def moments(self, moments: Mapping[str, Any]) -> None:
+        self.mean, self.square = _copied(moments["mean"]), _copied(moments["square"])
+        self.steps = moments["steps"]
+
     def direction(self, gradient: Any) -> Any:
         """Return m / (sqrt(v) + epsilon), bias-corrected, in the gradient's shape."""
         xp = array_namespace(gradient)
@@ -109,6 +119,15 @@ class OrthogonalAdam:
     def __init__(self, *, kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({})) -> None:
         self.adam = Adam(kernels=kernels)
 
+    @property
+    def moments(self) -> dict[str, Any]:
+        """Those of Adam on the tangent."""
+        return self.adam.moments
+
+    @moments.setter
+    def moments(self, moments: Mapping[str, Any]) -> None:
+        self.adam.moments = moments
+
     def step(self, P: Any, gradient: Any, learning_rate: float) -> Any:
         """Return the orthogonal matrix P, shape (k, k), after one step."""
         A = P.T @ gradient
@@ -160,3 +179,10 @@ def _spectral_norm(a: Any, n_iter: int = 8) -> float:
             return 0.0
         v = v / size
     return size
+
+
+def _copied(moment: Any) -> Any:
+    """Return a copy of a moment; before the first step it is a number."""
+    if isinstance(moment, float):
+        return moment
+    return array_namespace(moment).asarray(moment, copy=True)

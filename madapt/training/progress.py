@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-__all__ = ["Report", "printer"]
+from madapt.adaptor import ResidualAdaptor
+
+__all__ = ["Report", "Watcher", "printer"]
 
 #: Name of a stage -> callable of (steps done, loss), or None to say nothing.
 Report = Callable[[str], Callable[[int, float], None] | None]
+
+
+class Watcher(Protocol):
+    """Who watches the runs of a fit, and may end it."""
+
+    def begin_run(self, name: str, max_iter: int) -> None:
+        """A run begins."""
+
+    def begin_step(self) -> None:
+        """A step begins."""
+
+    def end_step(self, adaptor: Callable[[], ResidualAdaptor]) -> bool:
+        """A step has ended with such an adaptor; return whether to stop."""
+
+    def end_run(self, adaptor: Callable[[], ResidualAdaptor]) -> bool:
+        """A run has ended with such an adaptor; return whether to stop."""
 
 
 def printer(

@@ -10,10 +10,10 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
-from madapt.training.composition import composed
+from madapt.training.composition import carried, composed
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import is_no_worse, labels_agree, query_ndcg
-from madapt.training.progress import Report
+from madapt.training.runs import Runs
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
     STRENGTHS,
@@ -38,7 +38,7 @@ def learn_with_labels(
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
-    report: Report,
+    runs: Runs,
 ) -> None:
     """Cross-validate on the judged queries, and train on all where the guard lets it pass."""
     if len(data.documents) < 2 or (settings.guard and data.qrels.shape[0] < 2):
@@ -47,13 +47,13 @@ def learn_with_labels(
     judged = _judged(data, P, backend)
     result = None
     if settings.guard:
-        result = _cross_validated(fit, judged, settings, generator, backend, report)
+        result = _cross_validated(fit, judged, settings, generator, backend, runs)
         if result is None or not _is_kept(fit, data, settings, result):
             return
-    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[-1])
+    first = _first(fit, judged, settings, generator, backend, last=True)
     with backend.training():
         learned, history = learn_from_queries(
-            judged, first, settings, generator, report=report("stage 2"), kernels=backend.kernels
+            judged, first, settings, generator, run=runs("stage 2", P), kernels=backend.kernels
         )
     if result is not None:
         if len(_hidden(fit, settings)) == 2:
@@ -82,16 +82,31 @@ def _hidden(fit: Fit, settings: Settings) -> tuple[int, ...]:
     A new MLP is the mean of two, that of the first fold and that of all queries.
     """
     h = settings.hidden_dim
-    is_mean = settings.guard and not fit.adaptor.has_mlp and h > 1
+    is_mean = settings.guard and not _has_begun(fit) and h > 1
     return (h // 2, h - h // 2) if is_mean else (h,)
 
 
+def _has_begun(fit: Fit) -> bool:
+    """Say whether there is an MLP to go on from."""
+    return fit.adaptor.has_mlp or (fit.past is not None and fit.past.has_mlp)
+
+
 def _first(
-    fit: Fit, judged: JudgedCorpus, settings: Settings, generator: np.random.Generator, h: int
+    fit: Fit,
+    judged: JudgedCorpus,
+    settings: Settings,
+    generator: np.random.Generator,
+    backend: Backend,
+    *,
+    last: bool,
 ) -> ResidualAdaptor:
-    """Return what is trained: the MLP of the first stage, or a new one of h hidden units."""
+    """Return what is trained: the MLP of the first stage or of the past, or else a new one."""
     if fit.adaptor.has_mlp:
         return fit.adaptor.replace(P=None)
+    past = carried(fit.past, fit.adaptor.P)
+    if past is not None:
+        return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
+    h = _hidden(fit, settings)[-1 if last else 0]
     return initial_mlp(judged.documents.shape[1], h, settings, generator, judged.documents)
 
 
@@ -101,11 +116,14 @@ def _cross_validated(
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
-    report: Report,
+    runs: Runs,
 ) -> CrossValidation | None:
     """Train on folds; None where judgments have nothing to do with the embedding."""
-    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[0])
-    if not _labels_agree(judged, first, generator):
+    first = _first(fit, judged, settings, generator, backend, last=False)
+    # An MLP of the past is compared with what there is without it.
+    is_past = _has_begun(fit) and not fit.adaptor.has_mlp
+    reference = ResidualAdaptor() if is_past else first
+    if not _labels_agree(judged, reference, generator):
         return None
     with backend.training():
         return cross_validate(
@@ -113,8 +131,9 @@ def _cross_validated(
             first,
             settings,
             generator,
-            strengths=(1.0,) if fit.adaptor.has_mlp else STRENGTHS,
-            report=report("stage 2, cv"),
+            strengths=(1.0,) if _has_begun(fit) else STRENGTHS,
+            reference=reference,
+            run=runs("stage 2, cv", fit.adaptor.P),
             kernels=backend.kernels,
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from madapt._linalg import svd_rotation
@@ -9,7 +12,9 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.data import Fit, TrainingData
 from madapt.training.first_stage import learn_without_labels
-from madapt.training.progress import Report
+from madapt.training.optimizers import nearest_orthogonal
+from madapt.training.progress import Report, Watcher
+from madapt.training.runs import Runs
 from madapt.training.second_stage import learn_with_labels
 from madapt.training.settings import Settings
 
@@ -23,6 +28,9 @@ def fit_adaptor(
     backend: Backend,
     *,
     report: Report = lambda stage: None,
+    watcher: Watcher | None = None,
+    past: ResidualAdaptor | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Train an adaptor, first without labels, then on judged queries if there are any.
 
@@ -35,6 +43,13 @@ def fit_adaptor(
         Where the training runs; data are NumPy and so is the result.
     report : callable
         Name of a stage -> callable of (steps done, loss), or None.
+    watcher : Watcher or None, default=None
+        Who else looks at each step, and may end the training.
+    past : ResidualAdaptor or None, default=None
+        What the training starts from, in NumPy; the guard still compares with the start.
+    checkpoint : mapping or None, default=None
+        Of an interrupted fit on the same data, with the same settings and generator: what it
+        had found is taken from there.
 
     Returns
     -------
@@ -44,13 +59,16 @@ def fit_adaptor(
     """
     P = _start(data.documents, settings.rotation)
     start = ResidualAdaptor(P, activation=settings.activation)
-    fit = Fit(start, start)
+    fit = Fit(start, start, past=None if past is None else _like(past, P))
+    runs = Runs(backend, report, watcher, checkpoint)
     try:
-        learn_without_labels(fit, data, settings, generator, backend, report)
+        learn_without_labels(fit, data, settings, generator, backend, runs)
         if data.qrels is not None and settings.hidden_dim is not None and not fit.interrupted:
-            learn_with_labels(fit, data, settings, generator, backend, report)
+            learn_with_labels(fit, data, settings, generator, backend, runs)
     except KeyboardInterrupt:
         fit.interrupted = True
+    fit.checkpoint = runs.checkpoint() if fit.interrupted else None
+    fit.is_new = runs.is_new
     return fit
 
 
@@ -59,3 +77,12 @@ def _start(X: np.ndarray, rotation: str) -> np.ndarray:
     if rotation == "identity":
         return np.eye(X.shape[1], dtype=X.dtype)
     return np.ascontiguousarray(svd_rotation(X).T)
+
+
+def _like(past: ResidualAdaptor, P: np.ndarray) -> ResidualAdaptor:
+    """Return an adaptor in the dtype of P, orthogonal to the precision of that."""
+    arrays = {name: W.astype(P.dtype, copy=False) for name, W in past.parameters.items()}
+    if past.P.dtype != P.dtype:
+        tolerance = 64 * float(np.finfo(P.dtype).eps)
+        arrays["P"] = nearest_orthogonal(arrays["P"], tolerance=tolerance)
+    return past.replace(**arrays)

@@ -15,7 +15,8 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.losses import Objective
 from madapt.neighbors import top_k
 from madapt.training.guard import query_ndcg
-from madapt.training.loop import History, minimise
+from madapt.training.loop import History
+from madapt.training.runs import Run, plain_run
 from madapt.training.sampling import QuerySampler
 from madapt.training.settings import Settings
 from madapt.training.tasks import QueryTask, Updater
@@ -97,7 +98,7 @@ def learn_from_queries(
     settings: Settings,
     generator: np.random.Generator,
     *,
-    report: Callable[[int, float], None] | None = None,
+    run: Run = plain_run,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
     """Train the MLP of an adaptor on judged queries.
@@ -109,8 +110,8 @@ def learn_from_queries(
         The start: an MLP without a rotation.
     settings : Settings
     generator : numpy.random.Generator
-    report : callable or None, default=None
-        (steps done, loss) -> None.
+    run : callable
+        What runs the loop.
     kernels : mapping of str to callable, default={}
         The backend's, for the losses.
     """
@@ -137,7 +138,7 @@ def learn_from_queries(
         loss, gradients = task.gradients(state)
         return loss, updater.update(state, gradients, done)
 
-    return minimise(adaptor, step, max_iter=stage.max_iter, report=report)
+    return run(adaptor, step, generator=generator, updater=updater, max_iter=stage.max_iter)
 
 
 def cross_validate(
@@ -147,27 +148,30 @@ def cross_validate(
     generator: np.random.Generator,
     *,
     strengths: tuple[float, ...] = STRENGTHS,
-    report: Callable[[int, float], None] | None = None,
+    reference: ResidualAdaptor | None = None,
+    run: Run = plain_run,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> CrossValidation:
     """Train on some queries and measure on the others, fold by fold.
 
     With many queries one fold of `validation_fraction` is held out; with few there are up
     to three folds, so that about a hundred queries, or all, are measured. `strengths` are
-    tried for what was learned; other parameters as for `learn_from_queries`.
+    tried for what was learned; `reference` is what `before` is measured with, None the adaptor
+    itself. Other parameters as for `learn_from_queries`.
     """
     n = data.qrels.shape[0]
+    reference = adaptor if reference is None else reference
     folds = _folds(n, settings.validation_fraction, generator)
     before, after, models = [], [], []
     for fold in folds:
         inside, outside = data.subset(np.setdiff1d(np.arange(n), fold)), data.subset(fold)
         learned, history = learn_from_queries(
-            inside, adaptor, settings, generator, report=report, kernels=kernels
+            inside, adaptor, settings, generator, run=run, kernels=kernels
         )
         if history.interrupted:
             raise KeyboardInterrupt
         models.append(learned)
-        before.append(outside.ndcg(adaptor, settings.dims))
+        before.append(outside.ndcg(reference, settings.dims))
         candidates = [scaled(learned, strength) for strength in strengths]
         after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
     # One (L, n_held_out) array a strength.

@@ -188,10 +188,22 @@ class Updater:
         new = {}
         for name, gradient in gradients.items():
             if name not in self.optimizers:
-                optimizer = OrthogonalAdam if name == "P" else Adam
-                self.optimizers[name] = optimizer(kernels=self.kernels)
+                self.optimizers[name] = self._optimizer(name)
             new[name] = self.optimizers[name].step(getattr(adaptor, name), gradient, rate)
         return adaptor.replace(**new)
+
+    def moments(self) -> dict[str, dict[str, Any]]:
+        """Return a copy of each optimiser's moments and number of steps, by parameter."""
+        return {name: optimizer.moments for name, optimizer in self.optimizers.items()}
+
+    def restore(self, moments: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from such moments."""
+        for name, found in moments.items():
+            self.optimizers[name] = self._optimizer(name)
+            self.optimizers[name].moments = found
+
+    def _optimizer(self, name: str) -> Adam | OrthogonalAdam:
+        return (OrthogonalAdam if name == "P" else Adam)(kernels=self.kernels)
 
 
 def _without(X: Any, start: int, stop: int) -> Any:

@@ -14,7 +14,8 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.losses import Objective
 from madapt.neighbors import top_k
 from madapt.training.guard import neighbor_ndcg
-from madapt.training.loop import History, minimise
+from madapt.training.loop import History
+from madapt.training.runs import Run, plain_run
 from madapt.training.sampling import DocumentBatch, DocumentSampler
 from madapt.training.settings import Settings
 from madapt.training.splitting import Split
@@ -34,7 +35,7 @@ def learn_from_documents(
     generator: np.random.Generator,
     *,
     split: Split,
-    report: Any = None,
+    run: Run = plain_run,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
     """Train an adaptor on documents and unlabeled queries, without labels.
@@ -53,8 +54,8 @@ def learn_from_documents(
         The state in which held-out rows find their neighbours best is kept; of an MLP, the
         one in which their loss is lowest. Without held-out rows, and where they are one fold
         of several, it is the last: what is trained on all rows cannot stop at a better one.
-    report : callable or None
-        (steps done, loss) -> None.
+    run : callable
+        What runs the loop.
     kernels : mapping of str to callable, default={}
         The backend's, for the losses.
 
@@ -86,14 +87,15 @@ def learn_from_documents(
     check = None
     if settings.early_stopping and split.is_only and len(split.held_out_documents) > 1:
         check = _held_out_check(U, T, objective, check_batch, settings)
-    return minimise(
+    return run(
         adaptor,
         step,
+        generator=generator,
+        updater=updater,
         max_iter=stage.max_iter,
         check=check,
         check_every=max(15, stage.max_iter // 40),
         n_iter_no_change=settings.n_iter_no_change,
-        report=report,
     )
 
 
