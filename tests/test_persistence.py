@@ -229,7 +229,7 @@ def test_files_of_format_1_stay_readable():
     assert model.dims_ == model.dims == (4, 8, 16)
     assert model.n_iter_ == len(model.loss_curve_) == 60
     assert model.validation_scores_["dim"] == [8, 16]
-    assert model.recommend_dim(0.9).n_held_out == 20
+    assert model.recommend_dim(0.9).n_held_out == 198
     assert model.random_state.randint(2**31) != np.random.RandomState(0).randint(2**31)
 
 
