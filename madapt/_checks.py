@@ -63,9 +63,9 @@ def check_embeddings(X: Any, name: str, *, n_features: int | None = None) -> np.
         raise InvalidValueError(f"{name} must be real numbers, got complex data ({X.dtype})")
     if kind in ("U", "S"):
         raise InvalidValueError(f"{name} must be numbers, got text ({X.dtype})")
-    wanted = [np.float32, np.float64]
-    if kind in ("f", "i", "u", "b") and X.dtype not in wanted:
-        wanted = np.float32
+    floats = [np.float32, np.float64]
+    is_other = kind in ("f", "i", "u", "b") and X.dtype not in floats
+    wanted = np.float32 if is_other else floats
     checked: np.ndarray = check_array(X, dtype=wanted, input_name=name, estimator=name)
     if n_features is not None and checked.shape[1] != n_features:
         raise InvalidValueError(
@@ -78,9 +78,10 @@ def check_integer(value: Any, name: str, *, low: int | None = None, high: int | 
     """Return value as an int in low..high, both ends included."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
-    if (low is not None and value < low) or (high is not None and value > high):
+    number = int(value)
+    if (low is not None and number < low) or (high is not None and number > high):
         raise InvalidValueError(f"{name} must {_range(low, high)}, got {value}")
-    return int(value)
+    return number
 
 
 def check_number(

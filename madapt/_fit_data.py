@@ -51,7 +51,7 @@ class FitData:
     def label_counts(self) -> tuple[int, float]:
         """Number of queries with a positive, and their median number of positives."""
         judged = self.judged
-        if not len(judged):
+        if self.qrels is None or not len(judged):
             return 0, 0.0
         positives = [
             np.sum(self.qrels.data[slice(*self.qrels.indptr[i : i + 2])] > 0) for i in judged
@@ -79,7 +79,7 @@ class FitData:
     def sample_queries(self, max_rows: int, generator: np.random.Generator) -> FitData:
         """Return the same with all judged queries, and others up to max_rows in all."""
         n = self.n_queries
-        if n <= max_rows:
+        if self.queries is None or n <= max_rows:
             return self
         wanted = np.zeros(n)
         if self.qrels is not None:
@@ -149,7 +149,7 @@ def gather(
         name="y" if corpus is not None else "qrels",
     )
     data = FitData(documents, queries, qrels)
-    _warn_unjudged(data)
+    _warn_unjudged(qrels, data.judged)
     return data
 
 
@@ -182,10 +182,10 @@ def _refuse_without_queries(qrels: Any, query_ids: Ids, corpus_ids: Ids) -> None
             )
 
 
-def _warn_unjudged(data: FitData) -> None:
+def _warn_unjudged(qrels: csr_array, with_positive: np.ndarray) -> None:
     """Say once how many queries carry judgments but no positive."""
-    judged = np.flatnonzero(np.diff(data.qrels.indptr) > 0)
-    lost = len(np.setdiff1d(judged, data.judged))
+    judged = np.flatnonzero(np.diff(qrels.indptr) > 0)
+    lost = len(np.setdiff1d(judged, with_positive))
     if lost:
         warnings.warn(
             f"{lost} of {len(judged)} judged queries have no positive in the corpus; their "

@@ -121,7 +121,7 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         origin = Z if out is not None and is_tensor(X) else X
         return self._wrap(Z, origin, lambda: self.get_feature_names_out(dim=m, precision=precision))
 
-    def inverse_transform(self, X: Any, side: str = "document") -> np.ndarray:
+    def inverse_transform(self, X: Any, side: str = "document") -> Any:
         """Go back from adapted rows to embeddings.
 
         Parameters
@@ -156,7 +156,8 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         if m > self.n_features_in_:
             raise InvalidValueError(f"X must have 1..{self.n_features_in_} columns, got {m}")
         back = Z @ self.adaptor_.P[:, :m].T.astype(Z.dtype, copy=False)
-        return like(back if self.center_ is None else back + self._mean(side, Z.dtype), X)
+        mean = self._mean(side)
+        return like(back if mean is None else back + mean.astype(Z.dtype, copy=False), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean share of the 10 nearest neighbours that prefixes keep.
@@ -267,9 +268,14 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         codec: Codec | None = None,
     ) -> np.ndarray:
         """Return m coordinates of rows, or what codec keeps of them, block by block."""
-        mean = None if self.center_ is None else self._mean(side, self.center_.dtype)
         return transform_blocks(
-            self.adaptor_, rows, m, mean=mean, normalize=self.normalize, out=out, codec=codec
+            self.adaptor_,
+            rows,
+            m,
+            mean=self._mean(side),
+            normalize=self.normalize,
+            out=out,
+            codec=codec,
         )
 
     def _calibrated(self, documents: np.ndarray) -> Quantizer:
@@ -277,8 +283,9 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         Z = self._adapted(spread_rows(documents), documents.shape[1], "document")
         return Quantizer.fit(Z, self.dims_, unit=bool(self.normalize))
 
-    def _mean(self, side: str, dtype: Any) -> np.ndarray:
-        return self.center_[1 if side == "query" else 0].astype(dtype, copy=False)
+    def _mean(self, side: str) -> np.ndarray | None:
+        """Return what a side's rows lose, None without centring."""
+        return None if self.center_ is None else self.center_[1 if side == "query" else 0]
 
 
 def fingerprint(

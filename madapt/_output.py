@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -31,7 +31,7 @@ class PrefixTransformerMixin(
     handed on to `transform` without a request by the user.
     """
 
-    __metadata_request__transform = {"dim": True}  # noqa: RUF012
+    __metadata_request__transform: ClassVar[dict[str, bool | str | None]] = {"dim": True}
 
     dim: int | None
     n_features_in_: int

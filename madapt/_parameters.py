@@ -64,6 +64,14 @@ LOWEST_RATE, FULL_RATE = 2e-4, 3e-3
 #: With up to so many judged queries, what queries found before weighs as much as judgments;
 #: with more, less.
 FEW_QUERIES = 50
+#: The weights of the losses.
+WEIGHTS = (
+    "listwise_weight",
+    "topk_weight",
+    "pairwise_weight",
+    "reconstruction_weight",
+    "ranking_weight",
+)
 #: Hidden units of one MLP; with labels there are two.
 HIDDEN_DIM = 512
 
@@ -104,11 +112,12 @@ def settings_of(
     learned = check_one_of(p["rotation"], "rotation", ("learned", "svd", "identity")) == "learned"
     share = min(1.0, (n_documents + n_queries) / MANY_ROWS)
     stage_1, stage_2 = _stages(p, learned, n_judged, positives, share)
-    weights = ("listwise", "topk", "pairwise", "reconstruction", "ranking")
     check_bool(p["normalize"], "normalize")
     if not isinstance(p["verbose"], bool):
         check_integer(p["verbose"], "verbose", low=0)
-    checked = {f"{w}_weight": check_number(p[f"{w}_weight"], f"{w}_weight", low=0) for w in weights}
+    listwise, topk, pairwise, reconstruction, ranking = (
+        check_number(p[name], name, low=0) for name in WEIGHTS
+    )
     return Settings(
         dims=dims,
         rotation=p["rotation"],
@@ -116,7 +125,11 @@ def settings_of(
         hidden_dim=_hidden_dim(p["hidden_dim"], learned, n_judged),
         activation=check_one_of(p["activation"], "activation", tuple(ACTIVATIONS)),
         init_scale=_init_scale(p["init_scale"]),
-        **checked,
+        listwise_weight=listwise,
+        topk_weight=topk,
+        pairwise_weight=pairwise,
+        reconstruction_weight=reconstruction,
+        ranking_weight=ranking,
         ranking_loss=check_one_of(p["ranking_loss"], "ranking_loss", ("softmax", "logistic")),
         supervised_neighbor_temperature=0.1,
         fidelity_weight=_fidelity_weight(p["fidelity_weight"], n_judged),
@@ -179,7 +192,7 @@ def check_center(center: Any, has_queries: bool) -> float | str:
 
 
 def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
-    values = {}
+    values: dict[str, Any] = {}
     for name, default in auto.items():
         value = p[name]
         if isinstance(value, tuple | list):

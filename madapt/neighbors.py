@@ -104,9 +104,9 @@ def top_k(
     equal = equal_rows(corpus)
     search = _Search(corpus, k, metric, dtype, equal, n_queries, max_bytes)
     if exclude_self and queries is corpus and equal is None:
-        found = search.others(wanted)
-        if found is not None:
-            return found
+        both = search.others(wanted)
+        if both is not None:
+            return both
     indices = np.empty((n_queries, wanted), np.int64)
     similarities = np.empty((n_queries, wanted), dtype)
     for start in range(0, n_queries, search.rows):

@@ -236,7 +236,7 @@ class SearchAdaptor(PrefixBaseline):
             corpus_ids=corpus_ids,
         )
         settings = self._settings()
-        if data.qrels is None:
+        if data.queries is None or data.qrels is None:
             raise InvalidTypeError(
                 "qrels must be given: SearchAdaptor learns from judged queries alone, "
                 "fit(X, queries=queries, qrels=qrels); got None"
@@ -245,7 +245,11 @@ class SearchAdaptor(PrefixBaseline):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         report = printer(self.verbose, "SearchAdaptor")("training")
         self.adaptor_, history = train(
-            self._judged(data), settings, np.random.default_rng(seed), backend, report=report
+            self._judged(data, data.queries, data.qrels),
+            settings,
+            np.random.default_rng(seed),
+            backend,
+            report=report,
         )
         self.loss_curve_ = history.losses
         self.n_iter_ = len(history.losses)
@@ -280,15 +284,15 @@ class SearchAdaptor(PrefixBaseline):
             n_iter_no_change=check_integer(self.n_iter_no_change, "n_iter_no_change", low=1),
         )
 
-    def _judged(self, data: FitData) -> JudgedRows:
+    def _judged(self, data: FitData, queries: np.ndarray, qrels: csr_array) -> JudgedRows:
         """Return the documents and the queries with a positive, of unit length if `normalize`."""
         if not self.normalize:
             refuse_overflow(data)
         judged = data.judged
-        X, Q = data.documents, data.queries[judged]
+        X, Q = data.documents, queries[judged]
         if self.normalize:
             X, Q = unit_rows(X), unit_rows(Q)
-        return JudgedRows(X, Q.astype(X.dtype, copy=False), csr_array(data.qrels[judged]))
+        return JudgedRows(X, Q.astype(X.dtype, copy=False), csr_array(qrels[judged]))
 
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
         weights = self.adaptor_.parameters.items()

@@ -10,9 +10,26 @@ from scipy.sparse import csr_array
 
 from madapt.adaptor import ResidualAdaptor
 
-__all__ = ["Fit", "HeldOutScores", "TrainingData"]
+__all__ = ["Fit", "HeldOutScores", "JudgedQueries", "TrainingData"]
 
 _NONE = np.arange(0)
+
+
+@dataclass(frozen=True)
+class JudgedQueries:
+    """The queries that have a positive, of the same form as the documents.
+
+    Parameters
+    ----------
+    queries, frozen_queries : ndarrays of shape (n_judged, d)
+        As they enter the rotation, and without centring.
+    qrels : csr_array of shape (n_judged, n)
+        Their grades.
+    """
+
+    queries: np.ndarray
+    frozen_queries: np.ndarray
+    qrels: csr_array
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,15 @@ class TrainingData:
     def n_queries(self) -> int:
         """Number of queries, judged or not."""
         return 0 if self.queries is None else len(self.queries)
+
+    @property
+    def judged_queries(self) -> JudgedQueries | None:
+        """The queries that have a positive, None without any."""
+        if self.queries is None or self.frozen_queries is None or self.qrels is None:
+            return None
+        return JudgedQueries(
+            self.queries[self.judged], self.frozen_queries[self.judged], self.qrels
+        )
 
     @property
     def rows(self) -> np.ndarray:

@@ -214,4 +214,4 @@ def _first_state(
     past = carried(fit.past, fit.start.P)
     if past is not None:
         return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
-    return initial_mlp(U.shape[1], settings.hidden_dim, settings, generator, U)
+    return initial_mlp(U.shape[1], settings.n_hidden, settings, generator, U)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from madapt._fit_data import FitData
 from madapt._linalg import svd_rotation
@@ -54,12 +55,13 @@ def prepare(
         return TrainingData(X, X), None
     Q = unit_rows(data.queries) if normalize else data.queries
     Q = Q.astype(X.dtype, copy=False)
-    if center == "auto":
-        center = _strength(X, Q, data, judged, settings)
-    qrels = data.qrels[judged] if len(judged) else None
-    if center == 0:
+    qrels = None if data.qrels is None or not len(judged) else data.qrels[judged]
+    strength = center
+    if isinstance(strength, str):
+        strength = _strength(X, Q, judged, qrels, settings)
+    if strength == 0:
         return TrainingData(X, X, Q, Q, judged, qrels), None
-    means = Center.of(X, Q, center)
+    means = Center.of(X, Q, strength)
     centred = TrainingData(X - means.document, X, Q - means.query, Q, judged, qrels)
     return centred, np.stack([means.document, means.query])
 
@@ -79,14 +81,17 @@ def refuse_overflow(data: FitData) -> None:
 
 
 def _strength(
-    X: np.ndarray, Q: np.ndarray, data: FitData, judged: np.ndarray, settings: Settings
+    X: np.ndarray,
+    Q: np.ndarray,
+    judged: np.ndarray,
+    qrels: csr_array | None,
+    settings: Settings,
 ) -> float:
     """Return the strength that judgments choose, or what hubs say without them."""
     if len(Q) < FEWEST_QUERIES:
         return 0.0
-    if len(judged) < FEWEST_QUERIES:
+    if qrels is None or len(judged) < FEWEST_QUERIES:
         return strength_from_hubs(X, Q)
-    qrels = data.qrels[judged]
 
     def score(strength: float) -> np.ndarray:
         means = Center.of(X, Q, strength)

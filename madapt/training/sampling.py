@@ -73,29 +73,30 @@ class DocumentSampler:
         if self.neighbors is None:
             columns = self.generator.permutation(self.n)[: self.n_columns]
             return DocumentBatch(columns[: self.n_rows], columns, None, queries)
-        rows = self._seeds_with_neighbors()
+        rows = self._seeds_with_neighbors(self.neighbors)
         columns = rows
         if self.n_columns > len(rows):
             others = self.generator.permutation(self.n)
             others = others[~np.isin(others, rows)]
             columns = np.concatenate([rows, others[: self.n_columns - len(rows)]])
-        marked = self._marked(np.concatenate([rows, queries]), columns)
-        return DocumentBatch(rows, columns, marked, queries)
+        near = self.neighbors[np.concatenate([rows, queries])]
+        return DocumentBatch(rows, columns, self._marked(near, columns), queries)
 
-    def _seeds_with_neighbors(self) -> np.ndarray:
+    def _seeds_with_neighbors(self, neighbors: np.ndarray) -> np.ndarray:
         seeds = self.generator.permutation(self.n)[: (self.n_rows + 1) // 2]
-        k = self.neighbors.shape[1]
-        near = self.neighbors[seeds, self.generator.integers(k, size=len(seeds))]
+        k = neighbors.shape[1]
+        near = neighbors[seeds, self.generator.integers(k, size=len(seeds))]
         rows = _unique_in_order(np.concatenate([seeds, near]))
         if len(rows) < self.n_rows:
             rows = _unique_in_order(np.concatenate([rows, self.generator.permutation(self.n)]))
         return rows[: self.n_rows]
 
-    def _marked(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    def _marked(self, near: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Say which columns are among each row's neighbours, `near` of shape (B, k)."""
         place = np.full(self.n, -1)
         place[columns] = np.arange(len(columns))
-        at = place[self.neighbors[rows]]  # (B, k)
-        marked = np.zeros((len(rows), len(columns)), dtype=bool)
+        at = place[near]  # (B, k)
+        marked = np.zeros((len(near), len(columns)), dtype=bool)
         row, slot = np.nonzero(at >= 0)
         marked[row, at[row, slot]] = True
         return marked

@@ -11,7 +11,7 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import carried, composed
-from madapt.training.data import Fit, TrainingData
+from madapt.training.data import Fit, JudgedQueries, TrainingData
 from madapt.training.guard import is_no_worse, labels_agree, query_ndcg
 from madapt.training.runs import Runs
 from madapt.training.settings import Settings
@@ -35,20 +35,21 @@ METRIC = "ndcg@10"
 def learn_with_labels(
     fit: Fit,
     data: TrainingData,
+    queries: JudgedQueries,
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
     runs: Runs,
 ) -> None:
     """Cross-validate on the judged queries, and train on all where the guard lets it pass."""
-    if len(data.documents) < 2 or (settings.guard and data.qrels.shape[0] < 2):
+    if len(data.documents) < 2 or (settings.guard and queries.qrels.shape[0] < 2):
         return  # one document has no order, and one query cannot be held out
     P = fit.adaptor.P
-    judged = _judged(data, P, backend)
+    judged = _rotated(data.documents, queries, P, backend)
     result = None
     if settings.guard:
         result = _cross_validated(fit, judged, settings, generator, backend, runs)
-        if result is None or not _is_kept(fit, data, settings, result):
+        if result is None or not _is_kept(fit, data, queries, settings, result):
             return
     first = _first(fit, judged, settings, generator, backend, last=True)
     with backend.training():
@@ -64,15 +65,16 @@ def learn_with_labels(
     fit.interrupted = history.interrupted
 
 
-def _judged(data: TrainingData, P: np.ndarray, backend: Backend) -> JudgedCorpus:
+def _rotated(
+    documents: np.ndarray, judged: JudgedQueries, P: np.ndarray, backend: Backend
+) -> JudgedCorpus:
     """Return judged queries and documents, rotated, where the training runs."""
-    queries = data.queries[data.judged]
     return JudgedCorpus(
-        backend.asarray(queries @ P),
-        backend.asarray(data.documents @ P),
-        backend.asarray(unit_rows(data.documents)),
-        backend.asarray(unit_rows(queries)),
-        data.qrels,
+        backend.asarray(judged.queries @ P),
+        backend.asarray(documents @ P),
+        backend.asarray(unit_rows(documents)),
+        backend.asarray(unit_rows(judged.queries)),
+        judged.qrels,
     )
 
 
@@ -81,7 +83,7 @@ def _hidden(fit: Fit, settings: Settings) -> tuple[int, ...]:
 
     A new MLP is the mean of two, that of the first fold and that of all queries.
     """
-    h = settings.hidden_dim
+    h = settings.n_hidden
     is_mean = settings.guard and not _has_begun(fit) and h > 1
     return (h // 2, h - h // 2) if is_mean else (h,)
 
@@ -138,11 +140,17 @@ def _cross_validated(
         )
 
 
-def _is_kept(fit: Fit, data: TrainingData, settings: Settings, result: CrossValidation) -> bool:
+def _is_kept(
+    fit: Fit,
+    data: TrainingData,
+    queries: JudgedQueries,
+    settings: Settings,
+    result: CrossValidation,
+) -> bool:
     """Ask the guard, and write down what held-out queries found."""
     passes = is_no_worse(result.before, result.after)
     kept = "supervised" if passes else "start" if fit.adaptor is fit.start else "adaptor"
-    comparison = _compared(fit, data, settings, result)
+    comparison = _compared(fit, data, queries, settings, result)
     fit.table = comparison.table(METRIC, kept)
     fit.held_out = comparison.held_out(METRIC, kept)
     return passes
@@ -163,15 +171,22 @@ def _labels_agree(
 
 
 def _compared(
-    fit: Fit, data: TrainingData, settings: Settings, result: CrossValidation
+    fit: Fit,
+    data: TrainingData,
+    queries: JudgedQueries,
+    settings: Settings,
+    result: CrossValidation,
 ) -> Comparison:
     """Return the scores of the queries that were held out."""
-    qrels = data.qrels[result.held_out]
-    rows = data.judged[result.held_out]
+    rows = result.held_out
+    qrels = queries.qrels[rows]
     comparison = Comparison.of(
         lambda prefixes, dims: query_ndcg(qrels, prefixes, dims),
         HeldOut(
-            data.queries[rows], data.documents, data.frozen_queries[rows], data.frozen_documents
+            queries.queries[rows],
+            data.documents,
+            queries.frozen_queries[rows],
+            data.frozen_documents,
         ),
         settings.dims,
         {"start": fit.start.transform, "adaptor": fit.adaptor.transform},

@@ -60,6 +60,13 @@ class Settings:
         """Whether stage 1 trains the rotation; it trains the MLP of a fixed one."""
         return self.rotation == "learned"
 
+    @property
+    def n_hidden(self) -> int:
+        """Hidden units, where an MLP is trained."""
+        if self.hidden_dim is None:
+            raise ValueError("hidden_dim is None: there is no MLP to train")
+        return self.hidden_dim
+
 
 def resolve(value: Any, stage: int, auto: Any) -> Any:
     """Return a parameter's value for stage 0 or 1.

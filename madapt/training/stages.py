@@ -63,8 +63,9 @@ def fit_adaptor(
     runs = Runs(backend, report, watcher, checkpoint)
     try:
         learn_without_labels(fit, data, settings, generator, backend, runs)
-        if data.qrels is not None and settings.hidden_dim is not None and not fit.interrupted:
-            learn_with_labels(fit, data, settings, generator, backend, runs)
+        queries = data.judged_queries
+        if queries is not None and settings.hidden_dim is not None and not fit.interrupted:
+            learn_with_labels(fit, data, queries, settings, generator, backend, runs)
     except KeyboardInterrupt:
         fit.interrupted = True
     fit.checkpoint = runs.checkpoint() if fit.interrupted else None

@@ -238,5 +238,5 @@ def _objective(settings: Settings) -> Objective:
         relevance_temperature=settings.supervised.temperature,
         prefix_temperature=settings.supervised.prefix_temperature,
         n_neighbors=settings.n_neighbors,
-        weights=None if settings.dim_weights == "relative" else settings.dim_weights,
+        weights=None if isinstance(settings.dim_weights, str) else settings.dim_weights,
     )

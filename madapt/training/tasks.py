@@ -44,6 +44,8 @@ class DocumentTask:
 
     def gradients(self, adaptor: ResidualAdaptor) -> tuple[float, Gradients]:
         """Return the loss of the next batch and the gradient of each parameter."""
+        if self.sampler is None:
+            raise ValueError("gradients needs a sampler; a batch at hand goes to evaluate")
         return self.evaluate(adaptor, self.sampler.draw())
 
     def evaluate(self, adaptor: ResidualAdaptor, batch: DocumentBatch) -> tuple[float, Gradients]:

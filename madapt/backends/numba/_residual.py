@@ -7,7 +7,7 @@ that they meet once forward and twice backward, not once a product.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,16 @@ _0 = np.float32(0)
 
 #: Y, U and backward, as `madapt.adaptor.Forward` has them.
 Found = tuple[np.ndarray, np.ndarray, Callable[..., dict[str, np.ndarray]]]
+
+
+class _Layers(NamedTuple):
+    """The MLP on the way back."""
+
+    W1: np.ndarray
+    W2: np.ndarray
+    #: Its hidden units, shape (n, h), and room for their gradient before ReLU.
+    H: np.ndarray
+    gradient: np.ndarray
 
 
 def residual(X: Any, P: Any, W1: Any, b1: Any, W2: Any, b2: Any, activation: str) -> Found | None:
@@ -52,7 +62,8 @@ def residual(X: Any, P: Any, W1: Any, b1: Any, W2: Any, b2: Any, activation: str
     _by_rows(work, X.shape[0])
 
     def backward(dY: np.ndarray, dU: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        return _backward(X, U, H, P, W1, W2, dY, dU)
+        mlp = None if H is None else _Layers(W1, W2, H, np.empty_like(H))
+        return _backward(X, U, P, mlp, dY, dU)
 
     return Y, U, backward
 
@@ -60,32 +71,29 @@ def residual(X: Any, P: Any, W1: Any, b1: Any, W2: Any, b2: Any, activation: str
 def _backward(
     X: np.ndarray,
     U: np.ndarray,
-    H: np.ndarray | None,
     P: np.ndarray | None,
-    W1: np.ndarray | None,
-    W2: np.ndarray | None,
+    mlp: _Layers | None,
     dY: np.ndarray,
     dU: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
     """Return the gradient of each parameter."""
     dY = plain(dY)
-    dZ = None if H is None else np.empty_like(H)
     # What reaches U matters to the rotation alone.
     through = None if P is None else np.empty_like(U)
 
     def work(rows: slice) -> None:
-        if dZ is not None:
-            np.matmul(dY[rows], W2.T, out=dZ[rows])
-            _switch_off(dZ[rows], H[rows])
+        if mlp is not None:
+            np.matmul(dY[rows], mlp.W2.T, out=mlp.gradient[rows])
+            _switch_off(mlp.gradient[rows], mlp.H[rows])
         if through is not None:
             np.add(dY[rows], 0.0 if dU is None else dU[rows], out=through[rows])
-            if dZ is not None:
-                through[rows] += dZ[rows] @ W1.T
+            if mlp is not None:
+                through[rows] += mlp.gradient[rows] @ mlp.W1.T
 
     _by_rows(work, U.shape[0])
-    pairs = {}
-    if dZ is not None:
-        pairs |= {"W1": (U, dZ), "W2": (H, dY)}
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    if mlp is not None:
+        pairs |= {"W1": (U, mlp.gradient), "W2": (mlp.H, dY)}
     if through is not None:
         pairs["P"] = (X, through)
     gradients = {
@@ -100,8 +108,8 @@ def _backward(
 
     with one_blas_thread() as n_threads:
         in_parallel(lambda part: sums(part, n_threads), n_threads)
-    if dZ is not None:
-        gradients |= {"b1": dZ.sum(axis=0), "b2": dY.sum(axis=0)}
+    if mlp is not None:
+        gradients |= {"b1": mlp.gradient.sum(axis=0), "b2": dY.sum(axis=0)}
     return gradients
 
 
