@@ -149,10 +149,11 @@ def _columns_of(X: Any) -> list[Any]:
 def _holds_vectors(column: Any) -> bool:
     if hasattr(column, "type"):  # pyarrow
         return hasattr(column.type, "value_field") or hasattr(column.type, "storage_type")
-    if hasattr(column, "list"):
-        listed = getattr(column.dtype, "pyarrow_dtype", column.dtype)
-        return hasattr(listed, "inner") or hasattr(listed, "value_field")
-    if column.dtype != object or not len(column):
+    # Not asked by its accessor `list`: that of pandas fails where there is no pyarrow.
+    listed = getattr(column.dtype, "pyarrow_dtype", column.dtype)
+    if hasattr(listed, "inner") or hasattr(listed, "value_field"):
+        return True
+    if not hasattr(column, "iloc") or column.dtype != object or not len(column):
         return False
     return isinstance(column.iloc[0], list | tuple | np.ndarray) or is_tensor(column.iloc[0])
 
