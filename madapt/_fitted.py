@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -244,6 +246,19 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
     def _n_features_out(self) -> int:
         d = len(self.rotation_)  # missing until fit
         return d if self.dim is None else self.dim
+
+    @contextmanager
+    def _columns_kept(self) -> Iterator[None]:
+        """Take back what was noted of the columns of a fit that does not come to its end."""
+        names = ("n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                vars(self).pop(name, None)
+            vars(self).update(before)
+            raise
 
     def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
         """Return checked rows in C order, so that their order in memory changes no digit."""

@@ -76,20 +76,21 @@ class StreamMixin(TrainedMixin):
         (1400, (1400, 32))
         """
         before = getattr(self, "stream_", None)
-        rows = self._rows(X, reset=not hasattr(self, "adaptor_"))
-        nothing = dict.fromkeys(("queries", "qrels", "corpus", "query_ids", "corpus_ids"))
-        rows = gather(rows, y, **nothing).documents
-        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
-        settings_of(self, rows.shape[1], 0, 0.0, 0, len(rows))  # before any work
-        backend = get_backend(self.backend)
-        stream = self._begun(rows) if before is None else before
-        stream = stream.followed_by(unit_rows(rows) if self.normalize else rows, max_rows)
-        if not np.isfinite(stream.products).all():
-            raise InvalidValueError(
-                "normalize must be True where squares of the entries of X overflow, got False"
-            )
-        settings = self._settings_of_stream(stream)
-        fit, stream = learn_from_stream(stream, settings, backend, report=printer(self.verbose))
+        with self._columns_kept():
+            rows = self._rows(X, reset=not hasattr(self, "adaptor_"))
+            nothing = dict.fromkeys(("queries", "qrels", "corpus", "query_ids", "corpus_ids"))
+            rows = gather(rows, y, **nothing).documents
+            max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
+            settings_of(self, rows.shape[1], 0, 0.0, 0, len(rows))  # before any work
+            backend = get_backend(self.backend)
+            stream = self._begun(rows) if before is None else before
+            stream = stream.followed_by(unit_rows(rows) if self.normalize else rows, max_rows)
+            if not np.isfinite(stream.products).all():
+                raise InvalidValueError(
+                    "normalize must be True where squares of the entries of X overflow, got False"
+                )
+            settings = self._settings_of_stream(stream)
+            fit, stream = learn_from_stream(stream, settings, backend, report=printer(self.verbose))
         if before is not None:
             fit.losses = [*self.loss_curve_, *fit.losses]
         self.stream_, self.checkpoint_ = stream, None

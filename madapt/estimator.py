@@ -332,45 +332,46 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
             If an argument or a parameter cannot be used; before any work.
         """
         is_further = check_bool(self.warm_start, "warm_start") and hasattr(self, "adaptor_")
-        rows = self._rows(X, reset=not is_further)
-        data = gather(
-            rows,
-            y,
-            queries=queries,
-            qrels=qrels,
-            corpus=corpus,
-            query_ids=query_ids,
-            corpus_ids=corpus_ids,
-        )
-        settings = settings_of(
-            self, rows.shape[1], *data.label_counts, data.n_queries, len(data.documents)
-        )
-        center = check_center(self.center, data.queries is not None)
-        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
-        backend = get_backend(self.backend)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))
-        generator = np.random.default_rng(begun.seed)
-
-        sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
-        prepared, middle = prepare(sample, center, settings, bool(self.normalize))
-
-        def train(watcher: Watcher | None) -> Fit:
-            return fit_adaptor(
-                prepared,
-                settings,
-                generator,
-                backend,
-                report=printer(self.verbose),
-                watcher=watcher,
-                past=begun.past,
-                checkpoint=begun.checkpoint,
+        with self._columns_kept():
+            rows = self._rows(X, reset=not is_further)
+            data = gather(
+                rows,
+                y,
+                queries=queries,
+                qrels=qrels,
+                corpus=corpus,
+                query_ids=query_ids,
+                corpus_ids=corpus_ids,
             )
+            settings = settings_of(
+                self, rows.shape[1], *data.label_counts, data.n_queries, len(data.documents)
+            )
+            center = check_center(self.center, data.queries is not None)
+            max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
+            backend = get_backend(self.backend)
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))
+            generator = np.random.default_rng(begun.seed)
 
-        def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:
-            return {"adaptor_": adaptor, "center_": middle, "dims_": settings.dims}
+            sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
+            prepared, middle = prepare(sample, center, settings, bool(self.normalize))
 
-        fit = self._watched(rows, y, attributes, train)
+            def train(watcher: Watcher | None) -> Fit:
+                return fit_adaptor(
+                    prepared,
+                    settings,
+                    generator,
+                    backend,
+                    report=printer(self.verbose),
+                    watcher=watcher,
+                    past=begun.past,
+                    checkpoint=begun.checkpoint,
+                )
+
+            def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:
+                return {"adaptor_": adaptor, "center_": middle, "dims_": settings.dims}
+
+            fit = self._watched(rows, y, attributes, train)
         self.checkpoint_ = self.stream_ = None
         if fit.is_new or not fit.interrupted or not begun.is_further:
             self._keep(fit, middle, settings.dims, sample.documents)

@@ -159,6 +159,21 @@ def test_arguments_of_fit(arguments, error, message):
     assert not hasattr(model, "adaptor_")
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_refused_fit_leaves_no_number_of_columns(method):
+    model = MatryoshkaAdaptor(dims=(2, 4), rotation="other")
+    refused(lambda: getattr(model, method)(X), ValueError, "rotation must be")
+    assert vars(model) == model.get_params()
+
+
+def test_a_refused_fit_leaves_the_fitted_model_whole():
+    model = MatryoshkaAdaptor(dims=(2, 4), max_iter=1, random_state=0).fit(X)
+    expected = model.transform(X)
+    refused(lambda: model.fit(X[:, :5], queries=Q), ValueError, "queries must have 5 columns")
+    assert model.n_features_in_ == D
+    np.testing.assert_array_equal(model.transform(X), expected)
+
+
 @pytest.mark.usefixtures("no_training")
 def test_huge_rows_as_they_are_for_an_mlp():
     model = MatryoshkaAdaptor(normalize=False, rotation="svd")
