@@ -251,13 +251,14 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
     def _columns_kept(self) -> Iterator[None]:
         """Take back what was noted of the columns of a fit that does not come to its end."""
         names = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        state = self.__dict__
+        before = {name: state[name] for name in names if name in state}
         try:
             yield
         except BaseException:
-            for name in names:
-                vars(self).pop(name, None)
-            vars(self).update(before)
+            for name in set(names) - set(before):
+                state.pop(name, None)
+            state.update(before)
             raise
 
     def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
