@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,7 +23,7 @@ from madapt.quantization import PRECISIONS, Quantizer, codec_of, spread_rows
 from madapt.recommendation import DimRecommendation, recommend
 from madapt.training import HeldOutScores, neighbor_overlap
 
-__all__ = ["FittedAdaptorMixin", "fingerprint"]
+__all__ = ["FittedAdaptorMixin"]
 
 #: Neighbours whose overlap `score` measures.
 N_OVERLAP = 10
@@ -247,20 +244,6 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         d = len(self.rotation_)  # missing until fit
         return d if self.dim is None else self.dim
 
-    @contextmanager
-    def _columns_kept(self) -> Iterator[None]:
-        """Take back what was noted of the columns of a fit that does not come to its end."""
-        names = ("n_features_in_", "feature_names_in_")
-        state = self.__dict__
-        before = {name: state[name] for name in names if name in state}
-        try:
-            yield
-        except BaseException:
-            for name in set(names) - set(before):
-                state.pop(name, None)
-            state.update(before)
-            raise
-
     def _rows(self, X: Any, *, reset: bool = False) -> np.ndarray:
         """Return checked rows in C order, so that their order in memory changes no digit."""
         numbers = native_numbers(X, "X")
@@ -302,23 +285,3 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
     def _mean(self, side: str) -> np.ndarray | None:
         """Return what a side's rows lose, None without centring."""
         return None if self.center_ is None else self.center_[1 if side == "query" else 0]
-
-
-def fingerprint(
-    adaptor: ResidualAdaptor,
-    center: np.ndarray | None,
-    normalize: bool,
-    quantizer: Quantizer,
-) -> str:
-    """Return 16 hexadecimal digits that change with anything `transform` depends on.
-
-    They are those of the numbers, whatever the order of bytes and axes in memory.
-    """
-    digest = hashlib.sha256(f"madapt 1 {adaptor.activation} {normalize}".encode())
-    arrays = adaptor.parameters if center is None else adaptor.parameters | {"center": center}
-    arrays = arrays | quantizer.arrays
-    for name, array in sorted(arrays.items()):
-        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{name} {array.shape} {little_endian.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(little_endian).tobytes())
-    return digest.hexdigest()[:16]

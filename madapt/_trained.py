@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from madapt._callbacks import CallbackMixin
+from madapt._fingerprint import fingerprint
 from madapt._fit_data import FitData
-from madapt._fitted import FittedAdaptorMixin, fingerprint
+from madapt._fitted import FittedAdaptorMixin
 from madapt._vector_check import vector_statistics
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError, MadaptWarning
@@ -93,7 +95,7 @@ def beginning_of(
             "the fit before was interrupted on other data or with other parameters and is not "
             "resumed; training starts from what it had learned",
             MadaptWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     past = estimator.adaptor_
     _refuse_other_mlp(past, estimator.hidden_dim, settings)
@@ -119,6 +121,20 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
 
     checkpoint_: dict[str, Any] | None
 
+    @contextmanager
+    def _columns_kept(self) -> Iterator[None]:
+        """Take back what was noted of the columns of a fit that does not come to its end."""
+        names = ("n_features_in_", "feature_names_in_")
+        state = self.__dict__
+        before = {name: state[name] for name in names if name in state}
+        try:
+            yield
+        except BaseException:
+            for name in set(names) - set(before):
+                state.pop(name, None)
+            state.update(before)
+            raise
+
     def _keep(self, fit: Fit, center: np.ndarray | None, dims: Any, documents: Any) -> None:
         """Set the fitted attributes."""
         self.adaptor_, self.center_ = fit.adaptor, center
@@ -141,7 +157,7 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
         kept = "the best state so far is kept"
         if begun.is_further and not fit.is_new:
             kept = "nothing was learned and the adaptor is the one before"
-        self._warn_interrupted("fit", f"{kept}; warm_start=True goes on from there", stacklevel=4)
+        self._warn_interrupted("fit", f"{kept}; warm_start=True goes on from there", stacklevel=5)
 
     def _warn_interrupted(self, method: str, kept: str, stacklevel: int = 3) -> None:
         warnings.warn(

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from madapt._checks import check_bool, check_integer
-from madapt._fit_data import gather
+from madapt._fit_data import FitData, gather
 from madapt._parameters import PUBLISHED, check_center, settings_of
 from madapt._stream import StreamMixin
 from madapt._trained import beginning_of
@@ -343,38 +343,42 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
                 query_ids=query_ids,
                 corpus_ids=corpus_ids,
             )
-            settings = settings_of(
-                self, rows.shape[1], *data.label_counts, data.n_queries, len(data.documents)
+            self._learn(data, rows, y)
+        return self
+
+    def _learn(self, data: FitData, X: np.ndarray, y: Any) -> None:
+        """Check the parameters, train, and set what is left; callbacks are told X and y."""
+        settings = settings_of(
+            self, X.shape[1], *data.label_counts, data.n_queries, len(data.documents)
+        )
+        center = check_center(self.center, data.queries is not None)
+        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
+        backend = get_backend(self.backend)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))
+        generator = np.random.default_rng(begun.seed)
+
+        sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
+        prepared, middle = prepare(sample, center, settings, bool(self.normalize))
+
+        def train(watcher: Watcher | None) -> Fit:
+            return fit_adaptor(
+                prepared,
+                settings,
+                generator,
+                backend,
+                report=printer(self.verbose),
+                watcher=watcher,
+                past=begun.past,
+                checkpoint=begun.checkpoint,
             )
-            center = check_center(self.center, data.queries is not None)
-            max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
-            backend = get_backend(self.backend)
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))
-            generator = np.random.default_rng(begun.seed)
 
-            sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
-            prepared, middle = prepare(sample, center, settings, bool(self.normalize))
+        def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:
+            return {"adaptor_": adaptor, "center_": middle, "dims_": settings.dims}
 
-            def train(watcher: Watcher | None) -> Fit:
-                return fit_adaptor(
-                    prepared,
-                    settings,
-                    generator,
-                    backend,
-                    report=printer(self.verbose),
-                    watcher=watcher,
-                    past=begun.past,
-                    checkpoint=begun.checkpoint,
-                )
-
-            def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:
-                return {"adaptor_": adaptor, "center_": middle, "dims_": settings.dims}
-
-            fit = self._watched(rows, y, attributes, train)
+        fit = self._watched(X, y, attributes, train)
         self.checkpoint_ = self.stream_ = None
         if fit.is_new or not fit.interrupted or not begun.is_further:
             self._keep(fit, middle, settings.dims, sample.documents)
         if fit.interrupted:
             self._say_interrupted(begun, fit)
-        return self

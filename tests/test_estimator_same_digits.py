@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import coo_array, csc_array, csr_array
 
 from madapt import MadaptWarning, MatryoshkaAdaptor
-from madapt._fitted import fingerprint
+from madapt._fingerprint import fingerprint
 
 N, D, N_QUERIES = 120, 16, 25
 

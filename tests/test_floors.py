@@ -36,6 +36,7 @@ FLOORS = [
         "estimator",
         "_callbacks",
         "_codes",
+        "_fingerprint",
         "_fitted",
         "_parameters",
         "_stream",

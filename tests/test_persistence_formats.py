@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from madapt import InvalidTypeError, InvalidValueError, MatryoshkaAdaptor
-from madapt._fitted import fingerprint
+from madapt._fingerprint import fingerprint
 from madapt.adaptor import ResidualAdaptor
 from madapt.quantization import PRECISIONS, Quantizer
 
