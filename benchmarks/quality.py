@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -78,7 +79,11 @@ def _measure_part(part: str, args: argparse.Namespace, store: Store) -> int:
     print(f"{part}: {len(todo)} of {len(cells)} cells to run", flush=True)
     if not todo:
         return 0
-    store.report["parts"][part] = {"command": _command(args), "machine": machine(*_PACKAGES)}
+    run = {"command": _command(args), "machine": machine(*_PACKAGES)}
+    # A narrower run later does not make the earlier one's cells its own.
+    earlier = store.report["parts"].get(part, [])
+    others = [one for one in earlier if one["command"] != run["command"]]
+    store.report["parts"][part] = [*others, run]
     failed = 0
     workers = ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"))
     try:
@@ -117,6 +122,9 @@ def _command(args: argparse.Namespace) -> str:
     """Return the command that measures the parts anew, less their names."""
     data = "FOLDER" if args.data.is_absolute() else args.data
     options = ["--quick"] if args.quick else ["--seeds", str(args.seeds)]
+    for name in ("methods", "pairs", "settings"):
+        if (chosen := getattr(args, name)) is not None:
+            options += [f"--{name}", *map(shlex.quote, chosen)]
     words = ["python benchmarks/quality.py --data", str(data), *options]
     return " ".join([*words, "--jobs", str(args.jobs)])
 

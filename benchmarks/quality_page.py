@@ -56,10 +56,11 @@ def markdown(store: Store, figures: list[str]) -> str:
 
 
 def _commands(store: Store) -> list[str]:
-    """Say how and where each part was measured."""
+    """Say how and where each part was measured; of two runs of a cell the later one counts."""
     said: dict[tuple[str, str], list[str]] = {}
-    for part, found in store.report["parts"].items():
-        said.setdefault((found["command"], machine_of(found)), []).append(part)
+    for part, runs in store.report["parts"].items():
+        for run in runs:
+            said.setdefault((run["command"], machine_of(run)), []).append(part)
     lines = []
     for (command, machine), parts in said.items():
         chosen = "" if set(parts) == set(PARTS) else f" --parts {','.join(parts)}"
