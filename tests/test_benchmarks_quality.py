@@ -173,3 +173,15 @@ def test_the_page_is_what_the_figures_make(tmp_path):
     assert markdown(store, draw(store, tmp_path)) == there.read_text()
     drawn = {path.name for path in tmp_path.iterdir()}
     assert drawn <= {path.name for path in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_the_page_names_the_command_of_each_run(data, tmp_path):
+    path = tmp_path / "quality.json"
+    common = ("--data", data, "--quick", "--parts", "labelfree", "--output", path, "--methods")
+    run(*common, "truncation")
+    run(*common, "SVD", "PCA")
+    run(*common, "SVD", "PCA", "--redo")
+    page = " ".join(path.with_suffix(".md").read_text().split())
+    for methods in ("truncation", "SVD PCA"):
+        command = f"FOLDER --quick --methods {methods} --jobs 1 --parts labelfree"
+        assert page.count(command) == 1
