@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils import check_random_state
 
-from madapt._checks import check_integer
+from madapt._checks import check_bool, check_integer
 from madapt._fit_data import gather
-from madapt._parameters import settings_of
+from madapt._parameters import check_center, settings_of
 from madapt._rows import unit_rows
 from madapt._trained import TrainedMixin
 from madapt.adaptor import ResidualAdaptor
@@ -81,9 +81,12 @@ class StreamMixin(TrainedMixin):
             nothing = dict.fromkeys(("queries", "qrels", "corpus", "query_ids", "corpus_ids"))
             rows = gather(rows, y, **nothing).documents
             max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
-            settings_of(self, rows.shape[1], 0, 0.0, 0, len(rows))  # before any work
+            # Before any work.
+            settings_of(self, rows.shape[1], 0, 0.0, 0, len(rows))
+            check_bool(self.warm_start, "warm_start")
             backend = get_backend(self.backend)
             stream = self._begun(rows) if before is None else before
+            check_center(self.center, has_queries=False)
             stream = stream.followed_by(unit_rows(rows) if self.normalize else rows, max_rows)
             if not np.isfinite(stream.products).all():
                 raise InvalidValueError(

@@ -1,6 +1,6 @@
 """Every bad parameter: which error, naming the parameter, what was wanted and what came.
 
-All of them come in fit, before any work, and leave nothing fitted behind.
+All of them come in fit and partial_fit, before any work, and leave nothing fitted behind.
 """
 
 import inspect
@@ -8,6 +8,7 @@ import inspect
 import numpy as np
 import pytest
 
+import madapt._stream
 import madapt.estimator
 from madapt import MadaptError, MatryoshkaAdaptor
 
@@ -180,6 +181,7 @@ def no_training(monkeypatch):
         raise AssertionError("training was called")
 
     monkeypatch.setattr(madapt.estimator, "fit_adaptor", called)
+    monkeypatch.setattr(madapt._stream, "learn_from_stream", called)
 
 
 @pytest.mark.usefixtures("no_training")
@@ -187,10 +189,11 @@ def no_training(monkeypatch):
     ("name", "value", "error", "message"),
     [(name, *row) for name, rows in PARAMETERS.items() for row in rows],
 )
-def test_parameters(name, value, error, message):
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_parameters(method, name, value, error, message):
     model = MatryoshkaAdaptor(**{name: value})  # is not the place for checks
     with pytest.raises(error, match=message) as caught:
-        model.fit(X)
+        getattr(model, method)(X)
     assert isinstance(caught.value, MadaptError) or name == "random_state"
     assert not hasattr(model, "adaptor_")
 
