@@ -117,6 +117,7 @@ def plain(value):
         (FOLDS, 3, 24),
         (STAGE_2, 1, 2),
         (STAGE_2, 1, 22),
+        (STAGE_2, 2, 3),
     ],
 )
 def test_at_any_step_of_any_run(monkeypatch, stage, number, step):
@@ -133,7 +134,7 @@ def test_at_any_step_of_any_run(monkeypatch, stage, number, step):
     # What was done is not done again, but for the steps since the last position kept.
     kept = (step - 1) // KEEP_EVERY * KEEP_EVERY
     assert steps[0] == (stage, kept + 1)
-    assert len(steps) == 4 * 26 + 4 * 24 - before + step - kept
+    assert len(steps) == 4 * 26 + 5 * 24 - before + step - kept
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,9 @@ class Fit:
     candidate: ResidualAdaptor | None = None
     #: How many leading coordinates that turns.
     candidate_dims: int = 0
+    #: Rows of queries that were held out, and what stage 1 has learned without them; nothing
+    #: where it was not kept.
+    without: list[tuple[np.ndarray, ResidualAdaptor]] = field(default_factory=list)
     #: What an interrupted fit needs to go on.
     checkpoint: dict[str, Any] | None = None
     #: Whether a step was done that was not known from such a checkpoint.

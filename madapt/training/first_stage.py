@@ -63,6 +63,10 @@ def learn_without_labels(
         level = LEVEL / len(tries)  # each try is another test
         if _is_kept(fit, candidates, data, settings, folds[: len(candidates)], level):
             fit.adaptor = candidates[0]
+            fit.without = [
+                (fold.held_out_queries - len(data.documents), candidate)
+                for fold, candidate in zip(folds, candidates, strict=False)
+            ]
             if len(folds) > 1 and not fit.interrupted:
                 _train_on_all(fit, k, train, data, settings, backend)
             return

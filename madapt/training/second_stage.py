@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +19,11 @@ from madapt.training.settings import Settings
 from madapt.training.supervised import (
     STRENGTHS,
     CrossValidation,
+    Fold,
     JudgedCorpus,
     averaged,
     cross_validate,
+    folds_of,
     learn_from_queries,
     scaled,
 )
@@ -46,23 +49,31 @@ def learn_with_labels(
         return  # one document has no order, and one query cannot be held out
     P = fit.adaptor.P
     judged = _rotated(data.documents, queries, P, backend)
-    result = None
+    known, strength = [], 1.0
     if settings.guard:
-        result = _cross_validated(fit, judged, settings, generator, backend, runs)
+        result = _cross_validated(fit, data, queries, judged, settings, generator, backend, runs)
         if result is None or not _is_kept(fit, data, queries, settings, result):
             return
-    first = _first(fit, judged, settings, generator, backend, last=True)
-    with backend.training():
-        learned, history = learn_from_queries(
-            judged, first, settings, generator, run=runs("stage 2", P), kernels=backend.kernels
-        )
-    if result is not None:
-        if len(_hidden(fit, settings)) == 2:
-            learned = averaged(result.learned, learned)
-        learned = scaled(learned, result.strength)
-    fit.adaptor = composed(P, learned, backend)
-    fit.losses = fit.losses + history.losses
-    fit.interrupted = history.interrupted
+        strength = result.strength
+        known = result.learned if len(result.learned) == 1 else []  # of several, each knows less
+    halves = _hidden(fit, settings)
+    learned = known[: len(halves) - 1]
+    losses: list[float] = []
+    for h in halves[len(learned) :]:
+        first = _first(fit, judged, settings, generator, backend, h)
+        with backend.training():
+            one, history = learn_from_queries(
+                judged, first, settings, generator, run=runs("stage 2", P), kernels=backend.kernels
+            )
+        losses = losses or history.losses
+        fit.interrupted = history.interrupted
+        if not (fit.interrupted and learned):
+            learned.append(one)  # what is whole is better than its mean with a beginning
+        if fit.interrupted:
+            break
+    both = learned[0] if len(learned) == 1 else averaged(*learned)
+    fit.adaptor = composed(P, scaled(both, strength), backend)
+    fit.losses = fit.losses + losses
 
 
 def _rotated(
@@ -81,7 +92,8 @@ def _rotated(
 def _hidden(fit: Fit, settings: Settings) -> tuple[int, ...]:
     """Return the hidden units of each MLP that is trained.
 
-    A new MLP is the mean of two, that of the first fold and that of all queries.
+    A new MLP is the mean of two: both have learned from all queries, or one from those that
+    were not held out, where they were once.
     """
     h = settings.n_hidden
     is_mean = settings.guard and not _has_begun(fit) and h > 1
@@ -99,8 +111,7 @@ def _first(
     settings: Settings,
     generator: np.random.Generator,
     backend: Backend,
-    *,
-    last: bool,
+    h: int,
 ) -> ResidualAdaptor:
     """Return what is trained: the MLP of the first stage or of the past, or else a new one."""
     if fit.adaptor.has_mlp:
@@ -108,12 +119,13 @@ def _first(
     past = carried(fit.past, fit.adaptor.P)
     if past is not None:
         return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
-    h = _hidden(fit, settings)[-1 if last else 0]
     return initial_mlp(judged.documents.shape[1], h, settings, generator, judged.documents)
 
 
 def _cross_validated(
     fit: Fit,
+    data: TrainingData,
+    queries: JudgedQueries,
     judged: JudgedCorpus,
     settings: Settings,
     generator: np.random.Generator,
@@ -121,7 +133,7 @@ def _cross_validated(
     runs: Runs,
 ) -> CrossValidation | None:
     """Train on folds; None where judgments have nothing to do with the embedding."""
-    first = _first(fit, judged, settings, generator, backend, last=False)
+    first = _first(fit, judged, settings, generator, backend, _hidden(fit, settings)[0])
     # An MLP of the past is compared with what there is without it.
     is_past = _has_begun(fit) and not fit.adaptor.has_mlp
     reference = ResidualAdaptor() if is_past else first
@@ -129,15 +141,42 @@ def _cross_validated(
         return None
     with backend.training():
         return cross_validate(
-            judged,
+            _folds(fit, data, queries, judged, settings, generator, backend, runs),
             first,
             settings,
             generator,
             strengths=(1.0,) if _has_begun(fit) else STRENGTHS,
             reference=reference,
-            run=runs("stage 2, cv", fit.adaptor.P),
             kernels=backend.kernels,
         )
+
+
+def _folds(
+    fit: Fit,
+    data: TrainingData,
+    queries: JudgedQueries,
+    judged: JudgedCorpus,
+    settings: Settings,
+    generator: np.random.Generator,
+    backend: Backend,
+    runs: Runs,
+) -> Iterator[Fold]:
+    """Hold out the queries that the first stage held out, behind what it learned without them.
+
+    Behind a rotation that has seen a query, unlabeled, its short prefixes find more than those
+    of a new query will. Where the first stage kept nothing, or goes on from the past, the
+    queries are drawn here.
+    """
+    without = [(np.flatnonzero(np.isin(data.judged, rows)), one) for rows, one in fit.without]
+    if _has_begun(fit) or not all(len(held_out) for held_out, _ in without):
+        without = []
+    if not without:
+        drawn = folds_of(len(data.judged), settings.validation_fraction, generator)
+        without = [(held_out, fit.adaptor) for held_out in drawn]
+    for held_out, adaptor in without:
+        is_last = adaptor.P is fit.adaptor.P
+        corpus = judged if is_last else _rotated(data.documents, queries, adaptor.P, backend)
+        yield Fold(held_out, corpus, runs("stage 2, cv", adaptor.P))
 
 
 def _is_kept(
@@ -189,7 +228,7 @@ def _compared(
             data.frozen_documents,
         ),
         settings.dims,
-        {"start": fit.start.transform, "adaptor": fit.adaptor.transform},
+        {"start": fit.start.transform},
     )
-    comparison.scores["supervised"] = result.after
+    comparison.scores.update(adaptor=result.before, supervised=result.after)
     return comparison

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ __all__ = ["Split", "everything", "splits_of"]
 #: Most rows of each side that are held out at once.
 MOST_HELD_OUT = 1000
 #: So many rows of each side are to be held out in all, in so many folds at most.
-WANTED_DOCUMENTS, WANTED_QUERIES, MOST_FOLDS = 200, 50, 3
+WANTED_DOCUMENTS, WANTED_QUERIES, MOST_FOLDS = 200, 100, 3
+#: The same for documents, queries with judgments and queries without.
+WANTED = (WANTED_DOCUMENTS, WANTED_QUERIES, WANTED_QUERIES)
 
 _NONE = np.arange(0)
 
@@ -53,38 +56,50 @@ def splits_of(
     ----------
     data : TrainingData
     settings : Settings
-        `validation_fraction` of the documents and of the queries is held out, and in all,
-        where there are folds, 200 documents and 50 queries if there are as many. Nothing
-        is where nothing would look at it.
+        `validation_fraction` of the documents, of the judged queries and of the others is held
+        out, and in all, where there are folds, 200 documents and 100 queries if there are as
+        many. Nothing is where nothing would look at it.
     generator : numpy.random.Generator
     """
-    sizes = (len(data.documents), _n_queries(data, settings))
-    wanted = (WANTED_DOCUMENTS, WANTED_QUERIES)
     looks = settings.guard or settings.early_stopping
-    shares = [_size(n, settings.validation_fraction) if looks else 0 for n in sizes]
-    n_folds = 1
-    if settings.guard and shares[0] > 1:
-        needed = [-(-most // max(share, 1)) for most, share in zip(wanted, shares, strict=True)]
-        n_folds = min(MOST_FOLDS, max(needed if sizes[1] else needed[:1]))
-    drawn = []
-    first = 0
-    for n, most, share in zip(sizes, wanted, shares, strict=True):
+    groups = _groups(data, settings)
+    shares = [_size(len(rows), settings.validation_fraction) if looks else 0 for rows in groups]
+    n_folds = _n_folds(groups, shares) if settings.guard and shares[0] > 1 else 1
+    drawn: list[list[np.ndarray]] = []
+    for rows, most, share in zip(groups, WANTED, shares, strict=True):
         enough = max(share, -(-most // n_folds))
-        size = share if n_folds == 1 else min(enough, n // n_folds)
-        order = first + generator.permutation(n)
-        drawn.append([np.sort(order[i * size : (i + 1) * size]) for i in range(n_folds)])
-        first += n
+        size = share if n_folds == 1 else min(enough, len(rows) // n_folds)
+        order = rows[generator.permutation(len(rows))]
+        drawn.append([order[i * size : (i + 1) * size] for i in range(n_folds)])
     whole = everything(data, settings)
     return [
         Split(
             np.setdiff1d(whole.documents, documents),
-            np.setdiff1d(whole.queries, queries),
-            documents,
-            queries,
+            np.setdiff1d(whole.queries, queries := np.concatenate([judged, others])),
+            np.sort(documents),
+            np.sort(queries),
             n_folds == 1,
         )
-        for documents, queries in zip(*drawn, strict=True)
+        for documents, judged, others in zip(*drawn, strict=True)
     ]
+
+
+def _groups(data: TrainingData, settings: Settings) -> list[np.ndarray]:
+    """Return documents, queries with judgments and queries without, of which each is drawn."""
+    whole = everything(data, settings)
+    first = len(whole.documents)
+    judged = first + data.judged if len(whole.queries) else _NONE
+    return [whole.documents, judged, np.setdiff1d(whole.queries, judged)]
+
+
+def _n_folds(groups: list[np.ndarray], shares: list[int]) -> int:
+    """Return how many folds hold out as many rows as are wanted; judged queries come first."""
+    needed = [most / max(share, 1) for most, share in zip(WANTED, shares, strict=True)]
+    queries = 1 if len(groups[1]) else 2
+    wanted = math.ceil(needed[0])
+    if len(groups[queries]):
+        wanted = max(wanted, round(needed[queries]))
+    return min(MOST_FOLDS, wanted)
 
 
 def _n_queries(data: TrainingData, settings: Settings) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -24,9 +24,11 @@ from madapt.training.tasks import QueryTask, Updater
 __all__ = [
     "STRENGTHS",
     "CrossValidation",
+    "Fold",
     "JudgedCorpus",
     "averaged",
     "cross_validate",
+    "folds_of",
     "learn_from_queries",
     "scaled",
 ]
@@ -78,6 +80,25 @@ class JudgedCorpus:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Some of the judged queries, to be held out.
+
+    Parameters
+    ----------
+    held_out : ndarray of shape (n_held_out,)
+        Their indices.
+    data : JudgedCorpus
+        All of them, rotated by what was learned without those.
+    run : callable
+        What runs the loop.
+    """
+
+    held_out: np.ndarray
+    data: JudgedCorpus
+    run: Run = plain_run
+
+
+@dataclass(frozen=True)
 class CrossValidation:
     """What training on some queries did for the others."""
 
@@ -88,8 +109,8 @@ class CrossValidation:
     after: np.ndarray
     #: The strength that was best over all folds; `after` is from there.
     strength: float
-    #: What was learned in the first fold.
-    learned: ResidualAdaptor
+    #: What was learned in each fold.
+    learned: list[ResidualAdaptor]
 
 
 def learn_from_queries(
@@ -142,35 +163,33 @@ def learn_from_queries(
 
 
 def cross_validate(
-    data: JudgedCorpus,
+    folds: Iterable[Fold],
     adaptor: ResidualAdaptor,
     settings: Settings,
     generator: np.random.Generator,
     *,
     strengths: tuple[float, ...] = STRENGTHS,
     reference: ResidualAdaptor | None = None,
-    run: Run = plain_run,
     kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> CrossValidation:
     """Train on some queries and measure on the others, fold by fold.
 
-    With many queries one fold of `validation_fraction` is held out; with few there are up
-    to three folds, so that about a hundred queries, or all, are measured. `strengths` are
-    tried for what was learned; `reference` is what `before` is measured with, None the adaptor
-    itself. Other parameters as for `learn_from_queries`.
+    `strengths` are tried for what was learned; `reference` is what `before` is measured with,
+    None the adaptor itself. Other parameters as for `learn_from_queries`.
     """
-    n = data.qrels.shape[0]
     reference = adaptor if reference is None else reference
-    folds = _folds(n, settings.validation_fraction, generator)
-    before, after, models = [], [], []
+    held_out, before, after, models = [], [], [], []
     for fold in folds:
-        inside, outside = data.subset(np.setdiff1d(np.arange(n), fold)), data.subset(fold)
+        data = fold.data
+        rest = np.setdiff1d(np.arange(data.qrels.shape[0]), fold.held_out)
         learned, history = learn_from_queries(
-            inside, adaptor, settings, generator, run=run, kernels=kernels
+            data.subset(rest), adaptor, settings, generator, run=fold.run, kernels=kernels
         )
         if history.interrupted:
             raise KeyboardInterrupt
         models.append(learned)
+        outside = data.subset(fold.held_out)
+        held_out.append(fold.held_out)
         before.append(outside.ndcg(reference, settings.dims))
         candidates = [scaled(learned, strength) for strength in strengths]
         after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
@@ -178,11 +197,11 @@ def cross_validate(
     scores = [np.concatenate(parts, axis=1) for parts in zip(*after, strict=True)]
     best = int(np.argmax([score.mean() for score in scores]))
     return CrossValidation(
-        np.concatenate(folds),
+        np.concatenate(held_out),
         np.concatenate(before, axis=1),
         scores[best],
         strengths[best],
-        models[0],
+        models,
     )
 
 
@@ -204,8 +223,12 @@ def scaled(adaptor: ResidualAdaptor, strength: float) -> ResidualAdaptor:
     return adaptor.replace(W2=strength * adaptor.W2, b2=strength * adaptor.b2)
 
 
-def _folds(n: int, fraction: float, generator: np.random.Generator) -> list[np.ndarray]:
-    """Return disjoint sets of queries to hold out."""
+def folds_of(n: int, fraction: float, generator: np.random.Generator) -> list[np.ndarray]:
+    """Return disjoint sets of queries to hold out.
+
+    With many queries one fold of `fraction` of them; with few there are up to three folds, so
+    that about a hundred queries, or all, are held out in turn.
+    """
     order = generator.permutation(n)
     n_folds = min(MOST_FOLDS, n, max(1, round(WANTED_HELD_OUT / max(fraction * n, 1))))
     if n_folds == 1:

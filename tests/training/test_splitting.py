@@ -11,10 +11,10 @@ from madapt.training import TrainingData
 from madapt.training.splitting import everything, splits_of
 
 
-def data_of(n, n_queries=0, d=4):
+def data_of(n, n_queries=0, judged=(), d=4):
     X = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
     Q = X[:n_queries] if n_queries else None
-    return TrainingData(X, X, Q, Q)
+    return TrainingData(X, X, Q, Q, np.array(judged, dtype=int))
 
 
 def settings_of(**changes):
@@ -35,9 +35,10 @@ def drawn(n, n_queries=0, **changes):
         (1400, 0, 2, 140, 0),
         (500, 0, 3, 67, 0),
         (120, 0, 3, 40, 0),
-        (5000, 60, 3, 500, 17),
+        (5000, 60, 3, 500, 20),
         (5000, 30, 3, 500, 10),
-        (5000, 400, 2, 500, 40),
+        (5000, 200, 3, 500, 34),
+        (5000, 400, 2, 500, 50),
         (12, 0, 1, 1, 0),
     ],
 )
@@ -58,6 +59,27 @@ def test_each_fold_and_what_is_trained_on_are_a_partition(n, n_queries):
         assert split.documents.max() < n <= split.queries.min(initial=n + n_queries)
     held_out = np.concatenate([split.held_out for split in found])
     assert len(np.unique(held_out)) == len(held_out)
+
+
+def test_each_fold_has_its_share_of_the_judged_queries():
+    judged = np.arange(3, 600, 20)
+    found = splits_of(data_of(1000, 600, judged), settings_of(), np.random.default_rng(1))
+    assert len(found) == 3
+    for split in found:
+        assert np.isin(split.held_out_queries - 1000, judged).sum() == 10
+        assert len(split.held_out_queries) == 10 + 57
+    held_out = np.concatenate([split.held_out_queries for split in found])
+    assert np.isin(judged + 1000, held_out).all()
+
+
+def test_judgments_change_no_split_where_all_queries_have_them():
+    plain, judged = (
+        splits_of(data_of(1000, 60, which), settings_of(), np.random.default_rng(1))
+        for which in ((), range(60))
+    )
+    for one, other in zip(plain, judged, strict=True):
+        for rows, others in zip(one, other, strict=True):
+            assert np.array_equal(rows, others)
 
 
 def test_nothing_is_held_out_where_nothing_looks():
