@@ -14,7 +14,7 @@ from madapt._checks import check_embeddings
 from madapt._corpus import check_uncut, unwrap
 from madapt._inputs import named_errors, native_numbers
 from madapt._qrels import as_qrels
-from madapt.exceptions import InvalidTypeError, InvalidValueError, MadaptWarning
+from madapt.exceptions import InvalidTypeError, InvalidValueError, JudgmentsWarning
 
 __all__ = ["FitData", "gather", "holds_judgments"]
 
@@ -190,6 +190,6 @@ def _warn_unjudged(qrels: csr_array, with_positive: np.ndarray) -> None:
         warnings.warn(
             f"{lost} of {len(judged)} judged queries have no positive in the corpus; their "
             "judgments are left out of the training",
-            MadaptWarning,
+            JudgmentsWarning,
             stacklevel=4,
         )

@@ -60,7 +60,7 @@ HALF_SHARE, MOST_QUERIES = 400, 0.7
 #: From so many judged queries on, the number of steps is full.
 MANY_QUERIES = 400
 #: The learning rate with few labels and with many; it is 2e-3 with 125 judged queries.
-LOWEST_RATE, FULL_RATE = 2e-4, 3e-3
+LOWEST_RATE, FULL_RATE = 2e-4, 6e-3
 #: With up to so many judged queries, what queries found before weighs as much as judgments;
 #: with more, less.
 FEW_QUERIES = 50

@@ -18,7 +18,7 @@ from madapt._vector_check import (
     sampled_rows,
 )
 from madapt.adaptor import ResidualAdaptor
-from madapt.exceptions import MadaptWarning
+from madapt.exceptions import OtherModelWarning
 
 __all__ = ["SameModelMixin"]
 
@@ -102,6 +102,6 @@ class SameModelMixin:
             warnings.warn(
                 f"X does not look like vectors of the model that this was fitted on ({found}); "
                 "check_vectors says more",
-                MadaptWarning,
+                OtherModelWarning,
                 stacklevel=3,
             )

@@ -17,7 +17,7 @@ from madapt._fit_data import FitData
 from madapt._fitted import FittedAdaptorMixin
 from madapt._vector_check import vector_statistics
 from madapt.adaptor import ResidualAdaptor
-from madapt.exceptions import InvalidValueError, MadaptWarning
+from madapt.exceptions import InterruptedWarning, InvalidValueError, JudgmentsWarning
 from madapt.training import Fit, Settings
 
 __all__ = ["Beginning", "TrainedMixin", "beginning_of"]
@@ -94,7 +94,7 @@ def beginning_of(
         warnings.warn(
             "the fit before was interrupted on other data or with other parameters and is not "
             "resumed; training starts from what it had learned",
-            MadaptWarning,
+            InterruptedWarning,
             stacklevel=4,
         )
     past = estimator.adaptor_
@@ -151,6 +151,15 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
             fit.adaptor, self.center_, bool(self.normalize), self.quantizer_
         )
 
+    def _say_refused(self) -> None:
+        """Warn that judgments were in vain."""
+        warnings.warn(
+            "the judgments were not learned from: held-out queries find no more with what they "
+            "teach, or are too few to tell (validation_scores_); the result is that without them",
+            JudgmentsWarning,
+            stacklevel=4,
+        )
+
     def _say_interrupted(self, begun: Beginning, fit: Fit) -> None:
         """Write down what a fit on the same data needs to go on, and warn."""
         self.checkpoint_ = begun.interrupted(fit.checkpoint)
@@ -162,7 +171,7 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
     def _warn_interrupted(self, method: str, kept: str, stacklevel: int = 3) -> None:
         warnings.warn(
             f"{method} was interrupted after {self.n_iter_} steps; {kept}",
-            MadaptWarning,
+            InterruptedWarning,
             stacklevel=stacklevel,
         )
 

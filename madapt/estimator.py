@@ -382,3 +382,5 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
             self._keep(fit, middle, settings.dims, sample.documents)
         if fit.interrupted:
             self._say_interrupted(begun, fit)
+        elif prepared.judged_queries is not None and fit.has_refused_judgments(settings):
+            self._say_refused()

@@ -1,11 +1,14 @@
-"""The errors and the warning that madapt raises itself."""
+"""The errors and the warnings that madapt raises itself."""
 
 __all__ = [
+    "InterruptedWarning",
     "InvalidFileError",
     "InvalidTypeError",
     "InvalidValueError",
+    "JudgmentsWarning",
     "MadaptError",
     "MadaptWarning",
+    "OtherModelWarning",
 ]
 
 
@@ -27,3 +30,15 @@ class InvalidFileError(MadaptError, ValueError):
 
 class MadaptWarning(UserWarning):
     """Something went on differently from what was asked; the message says how."""
+
+
+class InterruptedWarning(MadaptWarning):
+    """A fit ended before its last step, or an interrupted one could not be gone on with."""
+
+
+class JudgmentsWarning(MadaptWarning):
+    """Judgments, some or all, have not been learned from."""
+
+
+class OtherModelWarning(MadaptWarning):
+    """Vectors do not look like those of the model that an estimator was fitted on."""

@@ -11,8 +11,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt._callbacks import HAS_CALLBACKS
+from madapt.exceptions import InterruptedWarning
 from madapt.training import first_stage, second_stage
 
 needs_callbacks = pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn is older than 1.9")
@@ -118,7 +119,7 @@ def test_looking_on_changes_no_digit():
 def test_a_callback_ends_the_fit_and_it_can_be_resumed(stop, n_iter):
     seen = Seen(stop)
     model = MatryoshkaAdaptor(**FAST, warm_start=True).set_callbacks(seen)
-    with pytest.warns(MadaptWarning, match=f"fit was interrupted after {n_iter} steps; the best"):
+    with pytest.warns(InterruptedWarning, match=f"fit was interrupted after {n_iter} steps; "):
         model.fit(X, **LABELS)
     assert seen.ended[-2] == stop or (stop[1] == "step" and seen.ended[-3] == stop)
     assert seen.calls == ["setup", "teardown"]

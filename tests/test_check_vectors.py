@@ -6,9 +6,10 @@ import warnings
 import numpy as np
 import pytest
 
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt._vector_check import VectorStatistics, sampled_rows, vector_statistics
 from madapt.datasets import load_cranfield
+from madapt.exceptions import OtherModelWarning
 
 DATA = load_cranfield("test")
 X, Q = DATA.corpus.astype(np.float32), DATA.queries.astype(np.float32)
@@ -83,7 +84,7 @@ def test_another_model(model, name):
     assert found.similarity < found.threshold - 0.05
     assert str(found).startswith("another model: similarity ")
     for form in (OTHER[name], OTHER[name].astype(np.float16)):
-        with pytest.warns(MadaptWarning, match=MESSAGE) as caught:
+        with pytest.warns(OtherModelWarning, match=MESSAGE) as caught:
             MODELS[model].transform(form, dim=8)
         assert len(caught) == 1
         assert caught[0].filename == __file__
@@ -91,7 +92,7 @@ def test_another_model(model, name):
 
 def test_the_warning_can_be_filtered_by_class():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MadaptWarning)
+        warnings.simplefilter("ignore", OtherModelWarning)
         Z = MODELS["learned"].transform(OTHER["rotated"], dim=8)
     assert Z.shape == (N, 8)
 
@@ -183,7 +184,7 @@ def test_of_what_only_slices_the_first_rows_are_looked_at():
             self.asked.append((rows.start, rows.stop))
             return X[rows][:, ORDER]
 
-    with pytest.warns(MadaptWarning, match=MESSAGE):
+    with pytest.warns(OtherModelWarning, match=MESSAGE):
         MODELS["learned"].transform(Sliced(), dim=4)
     assert Sliced.asked[0] == (None, 20)
     assert not MODELS["learned"].check_vectors(Sliced())
@@ -191,5 +192,5 @@ def test_of_what_only_slices_the_first_rows_are_looked_at():
 
 def test_a_memory_map_is_looked_at(tmp_path):
     np.save(tmp_path / "X.npy", X[:, ORDER])
-    with pytest.warns(MadaptWarning, match=MESSAGE):
+    with pytest.warns(OtherModelWarning, match=MESSAGE):
         MODELS["learned"].transform(np.load(tmp_path / "X.npy", mmap_mode="r"), dim=4)

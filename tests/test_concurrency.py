@@ -16,8 +16,9 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt.adaptor import ResidualAdaptor
+from madapt.exceptions import InterruptedWarning
 from madapt.quantization import PRECISIONS
 
 N, D, N_THREADS = 120, 16, 8
@@ -220,7 +221,11 @@ def test_thread_counts_come_back_after_an_error(monkeypatch, two_threads, error)
 
     monkeypatch.setattr(ResidualAdaptor, "forward", fail)
     interrupted = error is KeyboardInterrupt
-    with pytest.warns(MadaptWarning, match="interrupted") if interrupted else pytest.raises(error):
+    with (
+        pytest.warns(InterruptedWarning, match="interrupted")
+        if interrupted
+        else pytest.raises(error)
+    ):
         fitted(backend="numba")
     assert set(seen[0]) == {1}  # it was within what holds BLAS to one thread
     assert thread_counts() == two_threads

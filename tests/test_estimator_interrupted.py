@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import madapt.estimator
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt.baselines import SVDRotation
+from madapt.exceptions import InterruptedWarning
 from madapt.training import first_stage, second_stage, stages, supervised, tasks
 
 N, D, N_QUERIES = 120, 16, 24
@@ -61,7 +62,7 @@ def interrupt_call(monkeypatch, owner, name, number):
 
 def interrupted_fit(labels=LABELS, **parameters):
     model = MatryoshkaAdaptor(**{**FAST, **parameters})
-    with pytest.warns(MadaptWarning, match=r"fit was interrupted after \d+ steps") as caught:
+    with pytest.warns(InterruptedWarning, match=r"fit was interrupted after \d+ steps") as caught:
         assert model.fit(X, **labels) is model
     assert len(caught) == 1
     assert f"after {model.n_iter_} steps" in str(caught[0].message)

@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 import madapt._stream
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt._linalg import svd_rotation
 from madapt._rows import unit_rows
-from madapt.exceptions import InvalidValueError
+from madapt.exceptions import InterruptedWarning, InvalidValueError
 from madapt.training import first_stage
 from madapt.training.stream import Stream
 
@@ -172,7 +172,7 @@ def test_after_ctrl_c_the_batch_counts(monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(madapt._stream, "printer", lambda verbose: report)
-        with pytest.warns(MadaptWarning, match="partial_fit was interrupted after 1 steps"):
+        with pytest.warns(InterruptedWarning, match="partial_fit was interrupted after 1 steps"):
             model.partial_fit(X[:100])
     assert model.n_samples_seen_ == 100
     assert model.transform(X).shape == (N, D)

@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import madapt.estimator
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
+from madapt.exceptions import InterruptedWarning
 from madapt.training import first_stage, second_stage, stages, supervised, tasks
 from madapt.training.loop import KEEP_EVERY
 
@@ -67,7 +68,7 @@ def interrupt_call(monkeypatch, owner, name, number):
 
 
 def interrupted_fit(model, labels=LABELS):
-    with pytest.warns(MadaptWarning, match="fit was interrupted"):
+    with pytest.warns(InterruptedWarning, match="fit was interrupted"):
         model.fit(X, **labels)
     assert model.checkpoint_ is not None
     return model
@@ -213,7 +214,9 @@ def test_interrupted_before_it_goes_on(monkeypatch):
     before = model.fingerprint_
     with monkeypatch.context() as patched:
         interrupt_call(patched, first_stage, "neighbor_ndcg", 1)
-        with pytest.warns(MadaptWarning, match="nothing was learned and the adaptor is the one"):
+        with pytest.warns(
+            InterruptedWarning, match="nothing was learned and the adaptor is the one"
+        ):
             model.fit(X, **LABELS)
     assert model.fingerprint_ == before
     with monkeypatch.context() as patched:
@@ -239,7 +242,7 @@ def test_a_warm_start_is_resumed_as_one(monkeypatch):
     model = pickle.loads(pickle.dumps(first)).set_params(warm_start=True)
     with monkeypatch.context() as patched:
         interrupt_at(patched, STAGE_1, 22)
-        with pytest.warns(MadaptWarning, match="fit was interrupted"):
+        with pytest.warns(InterruptedWarning, match="fit was interrupted"):
             model.fit(X[:90])
     assert plain(model.checkpoint_)
     assert_same(pickle.loads(pickle.dumps(model)).fit(X[:90]), expected)
@@ -261,7 +264,9 @@ def test_other_data_and_parameters_are_not_resumed(monkeypatch, change, data):
         model = interrupted_fit(MatryoshkaAdaptor(**FAST, warm_start=True), {})
     model.set_params(**change)
     steps = interrupt_at(monkeypatch, None, None)
-    with pytest.warns(MadaptWarning, match="interrupted on other data or with other parameters"):
+    with pytest.warns(
+        InterruptedWarning, match="interrupted on other data or with other parameters"
+    ):
         model.fit(data)
     assert steps[0] == (STAGE_1, 1)
     assert model.checkpoint_ is None

@@ -11,8 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_array, csc_array, csr_array
 
-from madapt import MadaptWarning, MatryoshkaAdaptor
+from madapt import MatryoshkaAdaptor
 from madapt._fingerprint import fingerprint
+from madapt.exceptions import JudgmentsWarning
 
 N, D, N_QUERIES = 120, 16, 25
 
@@ -75,7 +76,7 @@ def test_queries_without_a_positive_are_left_out_with_a_warning():
     grades, (rows, columns) = np.append(R.data, 0), R.nonzero()
     at = np.append(rows, N_QUERIES), np.append(columns, 3)
     more = csr_array((grades, at), shape=(N_QUERIES + 1, N))
-    with pytest.warns(MadaptWarning, match="1 of 26 judged queries have no positive"):
+    with pytest.warns(JudgmentsWarning, match="1 of 26 judged queries have no positive"):
         model = fitted(queries=np.vstack([Q, X[:1]]), qrels=more, center=None, query_share=0)
     assert_same_model(model, fitted(queries=Q, qrels=R, center=None, query_share=0))
 

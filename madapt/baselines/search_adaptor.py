@@ -25,7 +25,7 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import get_backend
 from madapt.baselines._base import PrefixBaseline
 from madapt.baselines._search import JudgedRows, SearchSettings, train
-from madapt.exceptions import InvalidTypeError, MadaptWarning
+from madapt.exceptions import InterruptedWarning, InvalidTypeError
 from madapt.training import printer
 from madapt.training.preparation import refuse_overflow
 
@@ -257,7 +257,7 @@ class SearchAdaptor(PrefixBaseline):
         if history.interrupted:
             warnings.warn(
                 f"fit was interrupted after {self.n_iter_} steps; the best state so far is kept",
-                MadaptWarning,
+                InterruptedWarning,
                 stacklevel=2,
             )
         return self

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from madapt.adaptor import ResidualAdaptor
+from madapt.training.settings import Settings
 
 __all__ = ["Fit", "HeldOutScores", "JudgedQueries", "TrainingData"]
 
@@ -135,6 +136,12 @@ class Fit:
     checkpoint: dict[str, Any] | None = None
     #: Whether a step was done that was not known from such a checkpoint.
     is_new: bool = False
+
+    def has_refused_judgments(self, settings: Settings) -> bool:
+        """Say whether the second stage was to be trained, and the guard kept what was before."""
+        if not settings.guard or settings.hidden_dim is None or not settings.supervised.max_iter:
+            return False
+        return self.table.get("kept", ["start"])[0] != "supervised"
 
 
 def _stacked(documents: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
