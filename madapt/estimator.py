@@ -93,7 +93,7 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
     learning_rate : float, pair or "auto", default="auto"
         Where the cosine decay starts: 1e-2 for the rotation (down to 3e-3 below 2,500
         documents and queries; 1e-3 for an MLP without labels); with labels
-        2e-3 (n / 125)^1.5 for n judged queries, from 2e-4 to 3e-3.
+        2e-3 (n / 125)^1.5 for n judged queries, from 2e-4 to 6e-3.
     input_noise : float, default=0.5
         Length of the Gaussian noise on the MLP's inputs while labels train it.
     init_scale : pair of float, default=(0.1, 0.0)

@@ -214,9 +214,7 @@ def test_interrupted_before_it_goes_on(monkeypatch):
     before = model.fingerprint_
     with monkeypatch.context() as patched:
         interrupt_call(patched, first_stage, "neighbor_ndcg", 1)
-        with pytest.warns(
-            InterruptedWarning, match="nothing was learned and the adaptor is the one"
-        ):
+        with pytest.warns(InterruptedWarning, match="nothing was learned and the adaptor is"):
             model.fit(X, **LABELS)
     assert model.fingerprint_ == before
     with monkeypatch.context() as patched:
@@ -264,9 +262,7 @@ def test_other_data_and_parameters_are_not_resumed(monkeypatch, change, data):
         model = interrupted_fit(MatryoshkaAdaptor(**FAST, warm_start=True), {})
     model.set_params(**change)
     steps = interrupt_at(monkeypatch, None, None)
-    with pytest.warns(
-        InterruptedWarning, match="interrupted on other data or with other parameters"
-    ):
+    with pytest.warns(InterruptedWarning, match="interrupted on other data or with other "):
         model.fit(data)
     assert steps[0] == (STAGE_1, 1)
     assert model.checkpoint_ is None
