@@ -13,7 +13,7 @@ from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import carried, composed
 from madapt.training.data import Fit, JudgedQueries, TrainingData
-from madapt.training.guard import is_no_worse, labels_agree, query_ndcg
+from madapt.training.guard import LEVEL, is_no_worse, labels_agree, query_ndcg
 from madapt.training.runs import Runs
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
@@ -49,13 +49,16 @@ def learn_with_labels(
         return  # one document has no order, and one query cannot be held out
     P = fit.adaptor.P
     judged = _rotated(data.documents, queries, P, backend)
-    known, strength = [], 1.0
+    known: list[ResidualAdaptor] = []
+    strength: float | None = 1.0
     if settings.guard:
         result = _cross_validated(fit, data, queries, judged, settings, generator, backend, runs)
-        if result is None or not _is_kept(fit, data, queries, settings, result):
+        if result is None:
             return
-        strength = result.strength
+        strength = _kept(fit, data, queries, settings, result)
         known = result.learned if len(result.learned) == 1 else []  # of several, each knows less
+    if strength is None:
+        return
     halves = _hidden(fit, settings)
     learned = known[: len(halves) - 1]
     losses: list[float] = []
@@ -179,20 +182,26 @@ def _folds(
         yield Fold(held_out, corpus, runs("stage 2, cv", adaptor.P))
 
 
-def _is_kept(
+def _kept(
     fit: Fit,
     data: TrainingData,
     queries: JudgedQueries,
     settings: Settings,
     result: CrossValidation,
-) -> bool:
-    """Ask the guard, and write down what held-out queries found."""
-    passes = is_no_worse(result.before, result.after)
-    kept = "supervised" if passes else "start" if fit.adaptor is fit.start else "adaptor"
-    comparison = _compared(fit, data, queries, settings, result)
+) -> float | None:
+    """Ask the guard, write down what held-out queries found, return the strength it lets pass."""
+    level = LEVEL / len(result.after)  # each strength is another test
+    passing = [
+        strength
+        for strength, after in result.after.items()
+        if is_no_worse(result.before, after, level=level)
+    ]
+    strength = result.best(passing or result.after)
+    kept = "supervised" if passing else "start" if fit.adaptor is fit.start else "adaptor"
+    comparison = _compared(fit, data, queries, settings, result, result.after[strength])
     fit.table = comparison.table(METRIC, kept)
     fit.held_out = comparison.held_out(METRIC, kept)
-    return passes
+    return strength if passing else None
 
 
 def _labels_agree(
@@ -215,6 +224,7 @@ def _compared(
     queries: JudgedQueries,
     settings: Settings,
     result: CrossValidation,
+    after: np.ndarray,
 ) -> Comparison:
     """Return the scores of the queries that were held out."""
     rows = result.held_out
@@ -230,5 +240,5 @@ def _compared(
         settings.dims,
         {"start": fit.start.transform},
     )
-    comparison.scores.update(adaptor=result.before, supervised=result.after)
+    comparison.scores.update(adaptor=result.before, supervised=after)
     return comparison

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -37,7 +37,7 @@ __all__ = [
 N_HARD = 100
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
-#: What cross-validation multiplies the learned residual by, to take the best.
+#: What the learned residual is multiplied by, for the guard to let one pass.
 STRENGTHS = (0.5, 1.0)
 
 
@@ -104,13 +104,25 @@ class CrossValidation:
 
     #: Indices of the queries that were held out, shape (n_held_out,).
     held_out: np.ndarray
-    #: Their nDCG@10 at each dim before and after, shape (L, n_held_out).
+    #: Their nDCG@10 at each dim before, and after by strength, shape (L, n_held_out).
     before: np.ndarray
-    after: np.ndarray
-    #: The strength that was best over all folds; `after` is from there.
-    strength: float
+    after: dict[float, np.ndarray]
     #: What was learned in each fold.
     learned: list[ResidualAdaptor]
+
+    def best(self, strengths: Collection[float]) -> float:
+        """Return the strength with the best mean, or a larger one within a standard error of it.
+
+        What is trained on all queries can bear more of what it has learned than what was
+        measured, which has learned from fewer.
+        """
+        means = {strength: self.after[strength].mean(axis=0) for strength in strengths}
+        best = max(means, key=lambda strength: means[strength].mean())
+        for strength in sorted(strengths, reverse=True):
+            difference = means[best] - means[strength]
+            if difference.mean() <= difference.std() / np.sqrt(max(len(difference), 1)):
+                return strength
+        return best
 
 
 def learn_from_queries(
@@ -193,14 +205,11 @@ def cross_validate(
         before.append(outside.ndcg(reference, settings.dims))
         candidates = [scaled(learned, strength) for strength in strengths]
         after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
-    # One (L, n_held_out) array a strength.
     scores = [np.concatenate(parts, axis=1) for parts in zip(*after, strict=True)]
-    best = int(np.argmax([score.mean() for score in scores]))
     return CrossValidation(
         np.concatenate(held_out),
         np.concatenate(before, axis=1),
-        scores[best],
-        strengths[best],
+        dict(zip(strengths, scores, strict=True)),
         models,
     )
 
