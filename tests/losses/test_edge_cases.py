@@ -13,6 +13,7 @@ from madapt.losses import (
     listwise_loss,
     neighbor_pairs,
     pairwise_loss,
+    prediction_loss,
     ranking_loss,
     reconstruction_loss,
     topk_loss,
@@ -193,3 +194,24 @@ def test_rounding_of_a_rotation_drives_nothing(d):
     value, gradient = pairwise_loss(X @ P, X @ X.T, (d,))
     assert 0.0 < value < 1e-6
     assert not gradient.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_differences_pull_from_beyond_8_eps(dtype, sign):
+    eps = np.finfo(dtype).eps
+    for share, pulls in ((8, 0), (8.5, sign)):
+        off = dtype(sign * share * eps)
+        one, none = np.array([[off, 1]], dtype), np.array([[0, 1]], dtype)
+        grade = np.ones((1, 1), dtype)
+        assert reconstruction_loss(one, none)[1].tolist() == [[pulls, 0]]
+        value, (dQ, dP) = prediction_loss(one, none, grade)
+        assert value == abs(off)
+        assert dQ.tolist() == [[pulls, 0]]
+        assert dP.tolist() == [[-pulls, 0]]
+        # The rows' cosine is off, the target 0.
+        value, (d_row, _) = pairwise_loss(
+            one, np.zeros((1, 1), dtype), (2,), columns=np.array([[1, 0]], dtype)
+        )
+        assert value == abs(off)
+        assert d_row[0, 0] == pulls
