@@ -17,7 +17,7 @@ DIMS = (2, 3, 5)
 WEIGHTS = (1.0, 2.0, 5.0)
 LOSS_WEIGHTS = {
     "listwise": {"listwise_weight": 1.0},
-    "listwise, weighed": {"listwise_weight": 0.7},
+    "listwise, weighed": {"listwise_weight": 2.0},
     "topk": {"listwise_weight": 0.0, "topk_weight": 1.3},
     "pairwise": {"listwise_weight": 0.0, "pairwise_weight": 0.4},
     "listwise and topk": {"listwise_weight": 0.7, "topk_weight": 1.3},
@@ -181,11 +181,42 @@ def test_what_document_kernels_are_told(form):
     assert listwise["temperature"] == pytest.approx([0.2 + 0.3 / m for m in DIMS])
     assert listwise["target_temperature"] == 0.2
     assert (similarity["topk_weight"], similarity["pairwise_weight"]) == (1.3, 0.4)
+    nearest = neighbor_pairs_kernel(targets, 2, pairs=pairs, exclude_self=columns is None)
+    np.testing.assert_array_equal(similarity["neighbors"], nearest)
     arguments, found = kernels.calls["neighbor_pairs"]
     assert arguments[0] is targets
     assert arguments[1:] == (2,)
     assert found["pairs"] is pairs
     assert found["exclude_self"] is (columns is None)
+
+
+@pytest.mark.parametrize("is_square", [True, False])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"listwise_weight": 1.0}, (2.0, 3.0)),
+        ({"listwise_weight": 0.5}, (1.0, 1.5)),
+        ({"listwise_weight": 0.0, "topk_weight": 0.5}, (10.0, 20.0)),
+        ({"listwise_weight": 0.5, "pairwise_weight": 0.5}, (11.0, 21.5)),
+    ],
+)
+def test_what_the_kernels_say_is_returned(settings, expected, is_square):
+    def saying(value, slope):
+        def kernel(Y, S, dims, **options):
+            gradient = np.full(Y.shape, slope)
+            return value, gradient if is_square else (gradient, -gradient)
+
+        return kernel
+
+    kernels = {"listwise": saying(2.0, 3.0), "similarity": saying(10.0, 20.0)}
+    rows, targets, options = FORMS["square" if is_square else "rectangular"]
+    value, gradient = objective(kernels, **settings).documents(rows, targets, **options)
+    assert value == expected[0]
+    first, *others = as_tuple(gradient)
+    assert (first == expected[1]).all()
+    for other in others:
+        assert (other == -expected[1]).all()
+    assert len(others) == (0 if is_square else 1)
 
 
 @every_weight
