@@ -109,6 +109,22 @@ def test_tiny_prefixes_count_as_zero(loss, dtype, tiny):
     assert value == pytest.approx(loss(zero, np.corrcoef(normal(5, 4, seed=1)).astype(dtype))[0])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("of_columns", [False, True])
+def test_coordinates_beyond_the_last_dim_do_not_matter(of_columns, dtype):
+    Y, Z = normal(3, 4, dtype=dtype), normal(5, 4, seed=1, dtype=dtype)
+    S = normal(3, 5, seed=2, dtype=dtype)
+    expected, (dY, dZ) = pairwise_loss(Y, S, (1, 3), columns=Z)
+    # Beside such a coordinate, the prefixes are too short to count.
+    (Z if of_columns else Y)[:, 3] = 0.1 / np.finfo(dtype).eps ** 1.5
+    value, (dY_beside, dZ_beside) = pairwise_loss(Y, S, (1, 3), columns=Z)
+    assert value == expected
+    np.testing.assert_array_equal(dY_beside, dY)
+    np.testing.assert_array_equal(dZ_beside, dZ)
+    assert dY.any()
+    assert dZ.any()
+
+
 @every_query_loss
 def test_zero_queries_and_documents(loss):
     Q, D = normal(3, 4), normal(5, 4, seed=1)
@@ -124,6 +140,13 @@ def test_zero_row_spreads_its_mass_evenly():
     Y[0] = 0.0
     value, _ = listwise_loss(Y[:1], S[:1, 1:], (4,), columns=Y[1:])
     assert value == pytest.approx(rel_entr(softmax(S[0, 1:] / 0.1), 1 / 3).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0, 2.0, 3.0, 4.0)])
+def test_no_prefix_is_dropped_for_want_of_a_weight(weights):
+    Y, S = normal(5, 4), np.corrcoef(normal(5, 4, seed=1))
+    with pytest.raises(ValueError, match="zip"):
+        pairwise_loss(Y, S, DIMS, weights=weights)
 
 
 # Lists and judgments that leave nothing to compare.
