@@ -110,6 +110,29 @@ def test_tiny_prefixes_count_as_zero(loss, dtype, tiny):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("share", "counts"), [(0.5, False), (2.0, True), (100.0, True)])
+def test_a_prefix_counts_from_eps_of_its_row(share, counts, dtype):
+    short = unit_rows(normal(5, 3, dtype=dtype))
+    S = np.corrcoef(normal(5, 4, seed=1)).astype(dtype)
+    Y = np.concatenate([share * np.finfo(dtype).eps * short, np.ones((5, 1), dtype)], axis=1)
+    value, gradient = pairwise_loss(Y, S, (3, 4), weights=(1, 0))
+    alone, _ = pairwise_loss(short if counts else 0 * short, S, (3,))
+    assert value == pytest.approx(alone, rel=100 * float(np.finfo(dtype).eps))
+    assert gradient[:, :3].any() == counts
+
+
+@every_document_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_long_row_does_not_make_the_others_count_as_zero(loss, dtype):
+    Y, S = normal(5, 4, dtype=dtype), np.corrcoef(normal(5, 4, seed=1)).astype(dtype)
+    expected, _ = loss(Y, S)
+    Y[1] *= 2.0**60
+    value, gradient = loss(Y, S)
+    assert value == pytest.approx(expected, rel=1e-5 if dtype == np.float32 else 1e-12)
+    assert gradient.any(axis=1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("of_columns", [False, True])
 def test_coordinates_beyond_the_last_dim_do_not_matter(of_columns, dtype):
     Y, Z = normal(3, 4, dtype=dtype), normal(5, 4, seed=1, dtype=dtype)
