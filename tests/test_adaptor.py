@@ -116,6 +116,13 @@ def test_new_mlp_of_one_coordinate_or_one_unit(d, h):
     np.testing.assert_array_equal(adaptor.forward(X).Y, X + 6.0 * d * h)
 
 
+def test_relu_is_the_default():
+    X, adaptor = drawn(activation="relu")
+    default = ResidualAdaptor(**adaptor.parameters)
+    np.testing.assert_array_equal(default.forward(X).Y, adaptor.forward(X).Y)
+    assert (adaptor.forward(X).U @ adaptor.W1 + adaptor.b1 < 0).any()
+
+
 def test_replace_leaves_the_original_alone():
     X, adaptor = drawn()
     before = adaptor.forward(X).Y

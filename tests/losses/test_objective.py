@@ -249,6 +249,13 @@ def test_any_documents():
         assert objective(**settings).any_documents
 
 
+def test_topk_takes_10_neighbors_by_default():
+    rows = np.random.default_rng(2).standard_normal((14, 5))
+    targets = np.corrcoef(np.random.default_rng(3).standard_normal((14, 5)))
+    value, _ = Objective(DIMS, listwise_weight=0.0, topk_weight=1.0).documents(rows, targets)
+    assert value == topk_loss(rows, targets, neighbor_pairs(targets, 10), DIMS)[0]
+
+
 # Queries and products.
 
 
