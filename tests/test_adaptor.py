@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madapt._activations import ACTIVATIONS
-from madapt.adaptor import ResidualAdaptor
+from madapt.adaptor import Forward, ResidualAdaptor
 
 N, D, H = 7, 6, 4
 MLP = ("W1", "b1", "W2", "b2")
@@ -105,6 +105,24 @@ def test_new_mlp_with_zero_output_changes_nothing():
     np.testing.assert_array_equal(with_mlp.forward(X).Y, adaptor.forward(X).Y)
 
 
+@pytest.mark.parametrize(("d", "h"), [(1, 1), (1, 3), (3, 1)])
+def test_new_mlp_of_one_coordinate_or_one_unit(d, h):
+    W1, W2 = np.full((d, h), 2.0, np.float32), np.full((h, d), 3.0, np.float32)
+    adaptor = ResidualAdaptor().with_mlp(W1, W2)
+    for bias, length in ((adaptor.b1, h), (adaptor.b2, d)):
+        assert bias.dtype == np.float32
+        np.testing.assert_array_equal(bias, np.zeros(length))
+    X = np.ones((2, d), np.float32)
+    np.testing.assert_array_equal(adaptor.forward(X).Y, X + 6.0 * d * h)
+
+
+def test_relu_is_the_default():
+    X, adaptor = drawn(activation="relu")
+    default = ResidualAdaptor(**adaptor.parameters)
+    np.testing.assert_array_equal(default.forward(X).Y, adaptor.forward(X).Y)
+    assert (adaptor.forward(X).U @ adaptor.W1 + adaptor.b1 < 0).any()
+
+
 def test_replace_leaves_the_original_alone():
     X, adaptor = drawn()
     before = adaptor.forward(X).Y
@@ -133,3 +151,33 @@ def test_no_rows():
     forward = adaptor.forward(X[:0])
     assert forward.Y.shape == (0, D)
     assert not any(gradient.any() for gradient in forward.backward(forward.Y).values())
+
+
+@every_form
+def test_a_kernel_is_asked_first(rotation, mlp):
+    X, adaptor = drawn(rotation=rotation, mlp=mlp, activation="tanh")
+    found = Forward(np.ones((N, D)), np.zeros((N, D)), lambda dY, dU=None: {"P": dY})
+    calls = []
+
+    def residual(*arguments):
+        calls.append(arguments)
+        return tuple(found)
+
+    forward = adaptor.forward(X, {"residual": residual})
+    assert isinstance(forward, Forward)
+    assert forward == found
+    (arguments,) = calls
+    assert arguments[0] is X
+    for name, array in zip(("P", *MLP), arguments[1:6], strict=True):
+        assert array is getattr(adaptor, name)
+    assert arguments[6:] == ("tanh",)
+
+
+@pytest.mark.parametrize("kernels", [{}, {"other": None}, {"residual": lambda *arguments: None}])
+def test_without_a_kernel_that_serves_the_formula_is_computed(kernels):
+    X, adaptor = drawn()
+    found, expected = adaptor.forward(X, kernels), adaptor.forward(X)
+    np.testing.assert_array_equal(found.Y, expected.Y)
+    np.testing.assert_array_equal(found.U, expected.U)
+    for name, gradient in expected.backward(X).items():
+        np.testing.assert_array_equal(found.backward(X)[name], gradient)

@@ -13,6 +13,7 @@ from madapt.losses import (
     listwise_loss,
     neighbor_pairs,
     pairwise_loss,
+    prediction_loss,
     ranking_loss,
     reconstruction_loss,
     topk_loss,
@@ -108,6 +109,45 @@ def test_tiny_prefixes_count_as_zero(loss, dtype, tiny):
     assert value == pytest.approx(loss(zero, np.corrcoef(normal(5, 4, seed=1)).astype(dtype))[0])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("share", "counts"), [(0.5, False), (2.0, True), (100.0, True)])
+def test_a_prefix_counts_from_eps_of_its_row(share, counts, dtype):
+    short = unit_rows(normal(5, 3, dtype=dtype))
+    S = np.corrcoef(normal(5, 4, seed=1)).astype(dtype)
+    Y = np.concatenate([share * np.finfo(dtype).eps * short, np.ones((5, 1), dtype)], axis=1)
+    value, gradient = pairwise_loss(Y, S, (3, 4), weights=(1, 0))
+    alone, _ = pairwise_loss(short if counts else 0 * short, S, (3,))
+    assert value == pytest.approx(alone, rel=100 * float(np.finfo(dtype).eps))
+    assert gradient[:, :3].any() == counts
+
+
+@every_document_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_long_row_does_not_make_the_others_count_as_zero(loss, dtype):
+    Y, S = normal(5, 4, dtype=dtype), np.corrcoef(normal(5, 4, seed=1)).astype(dtype)
+    expected, _ = loss(Y, S)
+    Y[1] *= 2.0**60
+    value, gradient = loss(Y, S)
+    assert value == pytest.approx(expected, rel=1e-5 if dtype == np.float32 else 1e-12)
+    assert gradient.any(axis=1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("of_columns", [False, True])
+def test_coordinates_beyond_the_last_dim_do_not_matter(of_columns, dtype):
+    Y, Z = normal(3, 4, dtype=dtype), normal(5, 4, seed=1, dtype=dtype)
+    S = normal(3, 5, seed=2, dtype=dtype)
+    expected, (dY, dZ) = pairwise_loss(Y, S, (1, 3), columns=Z)
+    # Beside such a coordinate, the prefixes are too short to count.
+    (Z if of_columns else Y)[:, 3] = 0.1 / np.finfo(dtype).eps ** 1.5
+    value, (dY_beside, dZ_beside) = pairwise_loss(Y, S, (1, 3), columns=Z)
+    assert value == expected
+    np.testing.assert_array_equal(dY_beside, dY)
+    np.testing.assert_array_equal(dZ_beside, dZ)
+    assert dY.any()
+    assert dZ.any()
+
+
 @every_query_loss
 def test_zero_queries_and_documents(loss):
     Q, D = normal(3, 4), normal(5, 4, seed=1)
@@ -123,6 +163,13 @@ def test_zero_row_spreads_its_mass_evenly():
     Y[0] = 0.0
     value, _ = listwise_loss(Y[:1], S[:1, 1:], (4,), columns=Y[1:])
     assert value == pytest.approx(rel_entr(softmax(S[0, 1:] / 0.1), 1 / 3).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0, 2.0, 3.0, 4.0)])
+def test_no_prefix_is_dropped_for_want_of_a_weight(weights):
+    Y, S = normal(5, 4), np.corrcoef(normal(5, 4, seed=1))
+    with pytest.raises(ValueError, match="zip"):
+        pairwise_loss(Y, S, DIMS, weights=weights)
 
 
 # Lists and judgments that leave nothing to compare.
@@ -193,3 +240,24 @@ def test_rounding_of_a_rotation_drives_nothing(d):
     value, gradient = pairwise_loss(X @ P, X @ X.T, (d,))
     assert 0.0 < value < 1e-6
     assert not gradient.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_differences_pull_from_beyond_8_eps(dtype, sign):
+    eps = np.finfo(dtype).eps
+    for share, pulls in ((8, 0), (8.5, sign)):
+        off = dtype(sign * share * eps)
+        one, none = np.array([[off, 1]], dtype), np.array([[0, 1]], dtype)
+        grade = np.ones((1, 1), dtype)
+        assert reconstruction_loss(one, none)[1].tolist() == [[pulls, 0]]
+        value, (dQ, dP) = prediction_loss(one, none, grade)
+        assert value == abs(off)
+        assert dQ.tolist() == [[pulls, 0]]
+        assert dP.tolist() == [[-pulls, 0]]
+        # The rows' cosine is off, the target 0.
+        value, (d_row, _) = pairwise_loss(
+            one, np.zeros((1, 1), dtype), (2,), columns=np.array([[1, 0]], dtype)
+        )
+        assert value == abs(off)
+        assert d_row[0, 0] == pulls

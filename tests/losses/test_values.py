@@ -104,6 +104,17 @@ def test_graded_listwise_value():
     assert value == pytest.approx(np.mean(terms), rel=1e-12)
 
 
+@pytest.mark.parametrize("factor", [0.01, 0.3, 7.0])
+def test_graded_listwise_takes_grades_relative_to_their_sum(factor):
+    Q, D = normal(3, 4), normal(5, 4, seed=1)
+    grades = np.array([[0, 1, 2, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0.1, 0, 0]])
+    value, gradients = graded_listwise_loss(Q, D, grades, DIMS)
+    scaled, others = graded_listwise_loss(Q, D, factor * grades, DIMS)
+    assert scaled == pytest.approx(value, rel=1e-12)
+    for gradient, other in zip(gradients, others, strict=True):
+        np.testing.assert_allclose(other, gradient, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.1])
 def test_ranking_value(temperature):
     Q, D = normal(3, 4), normal(5, 4, seed=1)
@@ -119,6 +130,19 @@ def test_ranking_value(temperature):
                         terms.append(gain * math.log1p(math.exp(s[i, k] - s[i, j])))
     value, _ = ranking_loss(Q, D, grades, DIMS, temperature=temperature)
     assert value == pytest.approx(np.mean(terms), rel=1e-12)
+
+
+def test_default_temperatures():
+    Q, D, S = normal(3, 4), normal(5, 4, seed=1), np.corrcoef(normal(5, 4, seed=2))
+    grades = np.array([[0, 1, 2, 0, 2], [0, 0, 0, 0, 0], [0, 0, 0.5, 0, 0]])
+    published = ranking_loss(Q, D, grades, DIMS, temperature=1.0)[0]
+    listed = listwise_loss(D, S, DIMS, temperature=0.1)[0]
+    graded = graded_listwise_loss(Q, D, grades, DIMS, temperature=0.1)[0]
+    assert ranking_loss(Q, D, grades, DIMS)[0] == published
+    assert listwise_loss(D, S, DIMS)[0] == listed
+    assert graded_listwise_loss(Q, D, grades, DIMS)[0] == graded
+    assert Objective(DIMS).documents(D, S)[0] == listed
+    assert Objective(DIMS).queries(Q, D, grades)[0] == graded
 
 
 def test_neighbor_pairs_of_ties_take_the_lower_index():
