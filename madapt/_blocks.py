@@ -263,7 +263,8 @@ def _rescaled(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _squares(X: np.ndarray) -> np.ndarray:
     """Return the squared length of each row, (n,)."""
-    return np.einsum("ij,ij->i", X, X)
+    squares: np.ndarray = np.einsum("ij,ij->i", X, X)
+    return squares
 
 
 def _check_finite(X: np.ndarray, rows: np.ndarray, start: int) -> None:

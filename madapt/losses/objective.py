@@ -136,7 +136,8 @@ class Objective:
         """Return what a kernel says, or None where there is none for the case."""
         if name not in self.kernels:
             return None
-        return self.kernels[name](*arrays, self.dims, weights=self.weights, **options)
+        kernel: Callable[..., tuple[float, Any] | None] = self.kernels[name]
+        return kernel(*arrays, self.dims, weights=self.weights, **options)
 
     def _fused_documents(
         self, Y: Any, S: Any, neighbors: Any, columns: Any, pairs: Any
