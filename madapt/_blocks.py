@@ -139,7 +139,13 @@ class _Fold:
 
     Parameters
     ----------
-    adaptor, d, m, mean, normalize
+    adaptor : ResidualAdaptor
+        As in `transform_blocks`.
+    d, m : int
+        Columns that come in, and that go out.
+    mean : ndarray or None
+        As in `transform_blocks`.
+    normalize : bool
         As in `transform_blocks`.
     dtype : dtype
         To work in.

@@ -126,14 +126,20 @@ class _Search:
 
     Parameters
     ----------
-    corpus, k, metric, max_bytes
-        As in `top_k`; k at most n_docs.
+    corpus : row-sliceable of shape (n_docs, d)
+        As in `top_k`, and so are k, at most n_docs, metric and max_bytes.
+    k : int
+        How many.
+    metric : {"cosine", "dot", "euclidean"}
+        By what.
     dtype : type
         Of the similarities, float32 or float64.
     equal : EqualRows or None
         Which corpus rows to pass over, as they repeat an earlier one.
     n_queries : int
         How many queries there will be in all.
+    max_bytes : int
+        Of working memory.
 
     Attributes
     ----------

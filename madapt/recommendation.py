@@ -73,10 +73,16 @@ def recommend(
     Parameters
     ----------
     held_out : HeldOutScores
+        Scores of each dim, row by row, of which the share is made.
     target : float
         Above 0. Where no dim reaches it, the best one is returned.
     random_state : int, default=0
         Seeds the bootstrap.
+
+    Returns
+    -------
+    DimRecommendation
+        The dim, its share and the interval of that.
     """
     judged = held_out.metric == "ndcg@10"
     n = held_out.scores.shape[1]

@@ -47,9 +47,11 @@ class Runs:
     Parameters
     ----------
     backend : Backend
+        Where they run.
     report : callable
         Name of a run -> callable of (steps done, loss), or None.
     watcher : Watcher or None, default=None
+        Who else looks at each step, and may end the training.
     checkpoint : mapping or None, default=None
         What `checkpoint` has returned after an interruption.
 

@@ -52,11 +52,18 @@ def splits_of(
     Parameters
     ----------
     data : TrainingData
+        Whose rows.
     settings : Settings
         `validation_fraction` of the documents and of the queries is held out, and in all,
         where there are folds, 200 documents and 50 queries if there are as many. Nothing
         is where nothing would look at it.
     generator : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    list of Split
+        One a fold.
     """
     sizes = (len(data.documents), _n_queries(data, settings))
     wanted = (WANTED_DOCUMENTS, WANTED_QUERIES)
