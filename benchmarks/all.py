@@ -26,6 +26,7 @@ from _common import HERE, RESULTS, ROOT
 BENCHMARKS = {
     "imports": None,
     "transform": None,
+    "transform_memory": None,
     "neighbors": "takes",
     "profile_step": "takes",
     "fit": "needs",
@@ -34,8 +35,8 @@ BENCHMARKS = {
     "bytes": "needs",
     "quality": "needs",
 }
-#: Those that have no say in the number of threads: they use what BLAS takes, or one each.
-WITHOUT_THREADS = ("imports", "bytes", "quality")
+#: Those that are not told a number of threads: they use what BLAS takes, one each, or 1 to 8.
+WITHOUT_THREADS = ("imports", "transform_memory", "bytes", "quality")
 
 
 def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:

@@ -21,6 +21,7 @@ from performance_sections import (
     large_fit_section,
     neighbors_section,
     step_section,
+    transform_memory_section,
     transform_section,
 )
 
@@ -48,6 +49,7 @@ def page(results: Path, images: Path) -> str:
         "profile_step": step_section,
         "loss": lambda found: loss_section(found, images),
         "transform": transform_section,
+        "transform_memory": transform_memory_section,
         "neighbors": neighbors_section,
         "imports": imports_section,
     }

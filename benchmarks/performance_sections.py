@@ -120,6 +120,33 @@ def transform_section(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def transform_memory_section(found: dict[str, Any]) -> list[str]:
+    """Write what transform_memory.py found."""
+    ways = found["MiB"]
+    counts = list(next(iter(ways.values())))
+    rows = [
+        [way, *(_least_to_most([one["above"] for one in cells[n]]) for n in counts)]
+        for way, cells in ways.items()
+    ]
+    return [
+        "### Its memory, by the number of threads",
+        "",
+        *paragraph(
+            f"`python benchmarks/transform_memory.py`: the most anonymous memory, MiB, above what "
+            f"the process had with the adaptor loaded, while {found['rows']:,} x "
+            f"{found['columns']} float16 in a memory map become {found['dims']} dims, float32, in "
+            f"another; least .. most of {len(ways[next(iter(ways))][counts[0]])} processes, on "
+            f"{machine_of(found)}. A call works in one block of {found['block, MiB']:.0f} MiB, "
+            "however many threads its products have; calls in threads of their own have one each."
+        ),
+        *table(["", *(f"{n} thread{'s' * (n != '1')}" for n in counts)], rows),
+    ]
+
+
+def _least_to_most(values: list[float]) -> str:
+    return f"{min(values):.1f} .. {max(values):.1f}"
+
+
 def neighbors_section(found: dict[str, Any]) -> list[str]:
     """Write what neighbors.py found."""
     searches = [

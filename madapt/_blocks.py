@@ -139,7 +139,13 @@ class _Fold:
 
     Parameters
     ----------
-    adaptor, d, m, mean, normalize
+    adaptor : ResidualAdaptor
+        As in `transform_blocks`.
+    d, m : int
+        Columns that come in, and that go out.
+    mean : ndarray or None
+        As in `transform_blocks`.
+    normalize : bool
         As in `transform_blocks`.
     dtype : dtype
         To work in.
@@ -263,7 +269,8 @@ def _rescaled(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _squares(X: np.ndarray) -> np.ndarray:
     """Return the squared length of each row, (n,)."""
-    return np.einsum("ij,ij->i", X, X)
+    squares: np.ndarray = np.einsum("ij,ij->i", X, X)
+    return squares
 
 
 def _check_finite(X: np.ndarray, rows: np.ndarray, start: int) -> None:

@@ -29,8 +29,8 @@ __all__ = [
 
 def as_working_dtype(X: Any) -> np.ndarray:
     """Return floats madapt computes in: float16 and integers become float32."""
-    X = np.asarray(X)
-    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
+    rows: np.ndarray = np.asarray(X)
+    return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)
 
 
 def check_embeddings(X: Any, name: str, *, n_features: int | None = None) -> np.ndarray:
@@ -85,27 +85,32 @@ def check_integer(value: Any, name: str, *, low: int | None = None, high: int | 
 
 
 def check_number(
-    value: Any, name: str, *, low: float | None = None, high: float | None = None, open_low=False
+    value: Any,
+    name: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
 ) -> float:
     """Return value as a finite float in low..high; open_low leaves low itself out."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise InvalidTypeError(f"{name} must be a number, got {value!r}")
-    value = float(value)
-    if not np.isfinite(value):
-        raise InvalidValueError(f"{name} must be finite, got {value}")
-    below = low is not None and (value <= low if open_low else value < low)
-    if below or (high is not None and value > high):
+    number = float(value)
+    if not np.isfinite(number):
+        raise InvalidValueError(f"{name} must be finite, got {number}")
+    below = low is not None and (number <= low if open_low else number < low)
+    if below or (high is not None and number > high):
         wanted = f"be above {low}" if open_low and high is None else _range(low, high)
-        raise InvalidValueError(f"{name} must {wanted}, got {value}")
-    return value
+        raise InvalidValueError(f"{name} must {wanted}, got {number}")
+    return number
 
 
 def check_fraction(value: Any, name: str) -> float:
     """Return value as a float strictly between 0 and 1."""
-    value = check_number(value, name)
-    if not 0 < value < 1:
-        raise InvalidValueError(f"{name} must lie strictly between 0 and 1, got {value}")
-    return value
+    number = check_number(value, name)
+    if not 0 < number < 1:
+        raise InvalidValueError(f"{name} must lie strictly between 0 and 1, got {number}")
+    return number
 
 
 def check_bool(value: Any, name: str) -> bool:
@@ -128,13 +133,13 @@ def check_dim(dim: Any, n_features: int, name: str = "dim") -> int:
     try:
         if isinstance(dim, bool | np.bool_):
             raise TypeError
-        dim = operator.index(dim)
+        m = operator.index(dim)
     except TypeError:
         message = f"{name} must be an integer in 1..{n_features}, got {dim!r}"
         raise InvalidTypeError(message) from None
-    if not 1 <= dim <= n_features:
-        raise InvalidValueError(f"{name} must lie in 1..{n_features}, got {dim}")
-    return dim
+    if not 1 <= m <= n_features:
+        raise InvalidValueError(f"{name} must lie in 1..{n_features}, got {m}")
+    return m
 
 
 def check_dims(dims: Any, n_features: int, name: str = "dims") -> tuple[int, ...]:

@@ -65,10 +65,10 @@ class CodesMixin(PrefixTransformerMixin):
         check_is_fitted(self, "adaptor_")
         check_one_of(precision, "precision", tuple(PRECISIONS))
         m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
-        codes = check_codes(codes, precision, m)
+        checked = check_codes(codes, precision, m)
         if PRECISIONS[precision] > 8:
-            return codes.astype(np.float32)
-        return self.quantizer_.decode(codes, m, precision)
+            return checked.astype(np.float32)
+        return self.quantizer_.decode(checked, m, precision)
 
     def get_feature_names_out(
         self, input_features: Any = None, *, dim: int | None = None, precision: str | None = None

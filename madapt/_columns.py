@@ -234,7 +234,8 @@ def _arrow_rows(lists: Any, first: int, d: Any, name: str) -> np.ndarray:
         missing = lists.is_null().to_numpy(zero_copy_only=False)
         raise _null(name, f"row {first + int(np.flatnonzero(missing)[0])}")
     if not hasattr(lists.type, "value_field") or not len(lists):
-        return lists.to_numpy(zero_copy_only=False)
+        whole: np.ndarray = lists.to_numpy(zero_copy_only=False)
+        return whole
     if hasattr(lists, "offsets"):
         lengths = np.diff(lists.offsets.to_numpy())
         _check_lengths(lengths, first, lengths[:1] if d is None else d, name)
@@ -243,7 +244,8 @@ def _arrow_rows(lists: Any, first: int, d: Any, name: str) -> np.ndarray:
         at = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
         row, place = divmod(at, len(values) // len(lists))
         raise _null(name, f"row {first + row}, column {place}")
-    return values.to_numpy(zero_copy_only=False).reshape(len(lists), -1)
+    rows: np.ndarray = values.to_numpy(zero_copy_only=False)
+    return rows.reshape(len(lists), -1)
 
 
 def _check_lengths(lengths: np.ndarray, first: int, wanted: Any, name: str) -> None:

@@ -11,7 +11,7 @@ from madapt.exceptions import InvalidTypeError, InvalidValueError
 __all__ = ["Corpus", "check_uncut", "n_rows", "unwrap"]
 
 
-class Corpus(tuple):
+class Corpus(tuple[Any, ...]):
     """Hold a corpus that no cross-validation cuts.
 
     scikit-learn's model selection splits whatever is as long as X. That is right for weights of

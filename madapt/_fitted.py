@@ -43,7 +43,8 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
     @property
     def rotation_(self) -> np.ndarray:
         """The learned rotation, shape (d, d), orthogonal; rows are components."""
-        return self.adaptor_.P.T
+        rotation: np.ndarray = self.adaptor_.P.T
+        return rotation
 
     def transform(
         self,

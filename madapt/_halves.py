@@ -66,7 +66,8 @@ def widen_halves(H: np.ndarray, out: np.ndarray) -> np.ndarray:
     np.copyto(bits, H.view(np.int16))  # the sign fills the upper half
     np.left_shift(bits, 13, out=bits)
     np.bitwise_and(bits, _KEPT, out=bits)
-    return np.multiply(out, _BIAS, out=out)
+    np.multiply(out, _BIAS, out=out)
+    return out
 
 
 def _flushes_subnormals() -> bool:

@@ -20,7 +20,7 @@ def as_rows(X: Any, name: str) -> Any:
 
     Parameters
     ----------
-    X : array-like, tensor, data frame, column of vectors, row-sliceable, ...
+    X : array-like, tensor, data frame, column of vectors or row-sliceable
         What a user handed in; docs/inputs.md has the table.
     name : str
         The argument's name, for errors.

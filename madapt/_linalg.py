@@ -63,7 +63,8 @@ def components_of(products: np.ndarray) -> np.ndarray:
     """Return the eigenvectors of X^T X as rows, as `svd_rotation` orders and turns them."""
     d = len(products)
     _, vectors = np.linalg.eigh(products)  # by rising eigenvalue
-    components = vectors[:, ::-1].T
+    components: np.ndarray = vectors[:, ::-1].T
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(d), largest])
-    return components * signs[:, None]
+    turned: np.ndarray = components * signs[:, None]
+    return turned

@@ -254,7 +254,8 @@ def _support_size(value: Any) -> int | None:
 
 
 def _supervised_rate(n_judged: int) -> float:
-    return min(FULL_RATE, max(LOWEST_RATE, 2e-3 * (n_judged / 125) ** 1.5))
+    rate: float = 2e-3 * (n_judged / 125) ** 1.5
+    return min(FULL_RATE, max(LOWEST_RATE, rate))
 
 
 def _fidelity_weight(value: Any, n_judged: int) -> float:

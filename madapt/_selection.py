@@ -25,7 +25,10 @@ def merge_largest(
 
     Returns
     -------
-    indices, values : ndarray of shape (b, k)
+    indices : ndarray of shape (b, k)
+        Those of the best k now, best first.
+    values : ndarray of shape (b, k)
+        Their similarities.
     """
     b, k = values.shape
     # An equal entry of this block has the higher index and loses: it must be above. Of -inf

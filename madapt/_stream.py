@@ -32,7 +32,7 @@ class StreamMixin(TrainedMixin):
         stream = getattr(self, "stream_", None)
         if stream is None:
             raise AttributeError(f"{type(self).__name__} has no stream: partial_fit begins one")
-        return stream.n_seen
+        return int(stream.n_seen)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more batch of documents, without labels.

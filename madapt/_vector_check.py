@@ -201,13 +201,15 @@ def _usable(X: np.ndarray) -> np.ndarray:
     """Return rows of unit length, without those that have none."""
     X = X if X.dtype in (np.float32, np.float64) and X.dtype.isnative else X.astype(np.float32)
     X = X[np.isfinite(X).all(axis=1)]
-    return unit_rows(X[X.any(axis=1)])
+    rows: np.ndarray = unit_rows(X[X.any(axis=1)])
+    return rows
 
 
 def _energies(X: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Return mean squares along components, (d,)."""
     Z = X @ basis.T.astype(X.dtype, copy=False)
-    return np.einsum("ij,ij->j", Z, Z) / len(Z)
+    energies: np.ndarray = np.einsum("ij,ij->j", Z, Z) / len(Z)
+    return energies
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

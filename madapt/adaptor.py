@@ -100,6 +100,7 @@ class ResidualAdaptor:
         Parameters
         ----------
         X : array of shape (n, d)
+            Rows, of the backend and dtype of the parameters.
         kernels : mapping of str to callable, default={}
             A backend's; "residual" does the same in fewer passes.
         """
@@ -135,6 +136,7 @@ class ResidualAdaptor:
         Parameters
         ----------
         X : array of shape (n, d)
+            Rows, of the backend and dtype of the parameters.
         dim : int or None, default=None
             None is d.
 

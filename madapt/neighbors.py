@@ -126,14 +126,20 @@ class _Search:
 
     Parameters
     ----------
-    corpus, k, metric, max_bytes
-        As in `top_k`; k at most n_docs.
+    corpus : row-sliceable of shape (n_docs, d)
+        As in `top_k`, and so are k, at most n_docs, metric and max_bytes.
+    k : int
+        How many.
+    metric : {"cosine", "dot", "euclidean"}
+        By what.
     dtype : type
         Of the similarities, float32 or float64.
     equal : EqualRows or None
         Which corpus rows to pass over, as they repeat an earlier one.
     n_queries : int
         How many queries there will be in all.
+    max_bytes : int
+        Of working memory.
 
     Attributes
     ----------
@@ -174,6 +180,7 @@ class _Search:
         Q = _prepare(queries, "queries", self.metric, self.working)
         b = Q.shape[0]
         if "nearest" in self.kernels:
+            found: tuple[np.ndarray, np.ndarray] | None
             found = self.kernels["nearest"](Q, self._blocks(), self.k, self.repeats)
             if found is not None:
                 return found
@@ -203,7 +210,9 @@ class _Search:
             return None
         if self.prepared is None:
             self.prepared = np.concatenate([block for _, block in self._blocks()])
-        return self.kernels["nearest_others"](self.prepared, k)
+        found: tuple[np.ndarray, np.ndarray] | None
+        found = self.kernels["nearest_others"](self.prepared, k)
+        return found
 
     def _room(self) -> tuple[np.ndarray, np.ndarray]:
         """Return memory for a tile of similarities and for what passes of it, always the same."""
@@ -255,7 +264,9 @@ def _prepare(block: np.ndarray, name: str, metric: str, dtype: np.dtype) -> np.n
     if not (safe or np.isfinite(X).all()):
         raise InvalidValueError(f"{name} must be finite, got NaN or infinity")
     if metric == "cosine":
-        return X / np.sqrt(squares) if safe and squares.min() > 1e-20 else unit_rows(X)
+        unit: np.ndarray
+        unit = X / np.sqrt(squares) if safe and squares.min() > 1e-20 else unit_rows(X)
+        return unit
     if not safe:
         raise InvalidValueError(
             f"{name} must have rows no longer than {np.sqrt(np.finfo(dtype).max) / 4:.2g} for "
@@ -285,13 +296,13 @@ def _tile(
 
 
 def _as_rows(X: Any, name: str) -> np.ndarray:
-    X = np.asarray(X)
-    if X.dtype.kind not in "fiub":
-        raise InvalidValueError(f"{name} must be real numbers, got dtype {X.dtype}")
-    if X.ndim != 2 or 0 in X.shape:
-        raise InvalidValueError(f"{name} must be 2-D and not empty, got shape {X.shape}")
+    rows: np.ndarray = np.asarray(X)
+    if rows.dtype.kind not in "fiub":
+        raise InvalidValueError(f"{name} must be real numbers, got dtype {rows.dtype}")
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise InvalidValueError(f"{name} must be 2-D and not empty, got shape {rows.shape}")
     # Wider floats have bytes without meaning, and no product that is any faster.
-    return X.astype(np.float64) if X.dtype.itemsize > 8 else X
+    return rows.astype(np.float64) if rows.dtype.itemsize > 8 else rows
 
 
 def _is_double(X: np.ndarray) -> bool:

@@ -198,7 +198,7 @@ def _content(header: bytes, n: int) -> dict[str, Any]:
     if len(header) < n:
         raise InvalidFileError("it is no safetensors file, or ends within the header of one")
     try:
-        content = json.loads(json.loads(header)["__metadata__"]["madapt"])
+        content: dict[str, Any] = json.loads(json.loads(header)["__metadata__"]["madapt"])
         if {"checksum", "format", "madapt", "class", "parameters", "attributes"} <= set(content):
             return content
     except (LookupError, TypeError, ValueError, RecursionError):

@@ -193,8 +193,9 @@ class Quantizer:
         """
         m = Z.shape[1]
         if precision == "int8":
-            steps = Z * Z.dtype.type(127 / self.largest[m - 1])
-            return np.rint(np.clip(steps, -127, 127)).astype(np.int8)
+            steps: np.ndarray = Z * Z.dtype.type(127 / self.largest[m - 1])
+            rounded: np.ndarray = np.rint(np.clip(steps, -127, 127))
+            return rounded.astype(np.int8)
         bits = PRECISIONS[precision]
         if bits == 4:
             W = Z / self._rms(m).astype(Z.dtype)
@@ -224,16 +225,18 @@ class Quantizer:
         if precision == "int8":
             return codes.astype(np.float32) * np.float32(self.largest[m - 1] / 127)
         bits = PRECISIONS[precision]
-        W = _LEVELS[bits][unpack(codes, m, bits)]  # (n, m)
+        W: np.ndarray = _LEVELS[bits][unpack(codes, m, bits)]  # (n, m)
         if bits == 4:
-            return W * np.sqrt(self._rms(m)).astype(np.float32)
+            W *= np.sqrt(self._rms(m)).astype(np.float32)
+            return W
         return rotate(W, self._blocks(m), back=True)
 
     def half_whitened(self, Z: np.ndarray) -> np.ndarray:
         """Divide by sqrt(c_j), and so that the mean square is 1; (n, m), float32."""
         c = self._rms(Z.shape[1])
         divisors = np.sqrt(c) * np.sqrt(c.mean())
-        return (Z / divisors.astype(Z.dtype)).astype(np.float32, copy=False)
+        whitened: np.ndarray = Z / divisors.astype(Z.dtype)
+        return whitened.astype(np.float32, copy=False)
 
     def _rms(self, m: int) -> np.ndarray:
         """Return root mean squares of the coordinates of a prefix as it is handed in, (m,)."""
@@ -265,22 +268,22 @@ def spread_rows(X: np.ndarray) -> np.ndarray:
 
 def check_codes(codes: Any, precision: str, dim: int) -> np.ndarray:
     """Return codes as an array of the dtype and width that `dim` and `precision` give."""
-    codes = np.asarray(codes)
+    found: np.ndarray = np.asarray(codes)
     if PRECISIONS[precision] > 8:
         wanted, width = precision, dim
     else:
         wanted = "int8" if precision == "int8" else "uint8"
         width = bytes_per_vector(dim, precision)
-    if codes.dtype != np.dtype(wanted):
+    if found.dtype != np.dtype(wanted):
         raise InvalidTypeError(
-            f"codes must be {wanted} for precision {precision!r}, got dtype {codes.dtype}"
+            f"codes must be {wanted} for precision {precision!r}, got dtype {found.dtype}"
         )
-    if codes.ndim != 2 or codes.shape[1] != width:
+    if found.ndim != 2 or found.shape[1] != width:
         raise InvalidValueError(
             f"codes must have shape (n, {width}) for dim {dim} and precision {precision!r}, "
-            f"got {codes.shape}"
+            f"got {found.shape}"
         )
-    return codes
+    return found
 
 
 def _unit_prefix(Z: np.ndarray, m: int, unit: bool) -> np.ndarray:

@@ -73,10 +73,16 @@ def recommend(
     Parameters
     ----------
     held_out : HeldOutScores
+        Scores of each dim, row by row, of which the share is made.
     target : float
         Above 0. Where no dim reaches it, the best one is returned.
     random_state : int, default=0
         Seeds the bootstrap.
+
+    Returns
+    -------
+    DimRecommendation
+        The dim, its share and the interval of that.
     """
     judged = held_out.metric == "ndcg@10"
     n = held_out.scores.shape[1]
@@ -101,8 +107,9 @@ def recommend(
 def _shares(held_out: HeldOutScores, weights: np.ndarray, judged: bool) -> np.ndarray:
     """Return the share at each dim for each row of weights, shape (n_weights, L)."""
     total = weights.sum(axis=1, keepdims=True)
-    means = weights @ held_out.scores.T / np.where(total > 0, total, 1.0)
+    means: np.ndarray = weights @ held_out.scores.T / np.where(total > 0, total, 1.0)
     if not judged:
-        return means**CALIBRATION
-    full = weights @ held_out.full[:, None] / np.where(total > 0, total, 1.0)
+        calibrated: np.ndarray = means**CALIBRATION
+        return calibrated
+    full: np.ndarray = weights @ held_out.full[:, None] / np.where(total > 0, total, 1.0)
     return means / np.where(full > 0, full, 1.0)

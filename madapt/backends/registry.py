@@ -111,4 +111,5 @@ def _all_makers() -> dict[str, Callable[[], Backend]]:
 
 
 def _load(entry: EntryPoint) -> Backend:
-    return entry.load()()
+    backend: Backend = entry.load()()
+    return backend

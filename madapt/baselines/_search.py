@@ -206,6 +206,7 @@ def train(
     adaptor : ResidualAdaptor
         Of the step with the best held-out nDCG@10 at full dim, or of the last one.
     history : History
+        Of the steps that were done.
     """
     training, held_out = _split(data.qrels.shape[0], settings, generator)
     documents, kernels = backend.asarray(data.documents), backend.kernels

@@ -56,4 +56,5 @@ class PCAReducer(PrefixReducer):
 
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
         centred = X - self.mean_.astype(X.dtype, copy=False)
-        return centred @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        Z: np.ndarray = centred @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        return Z

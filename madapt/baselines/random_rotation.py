@@ -64,4 +64,5 @@ class RandomRotation(PrefixReducer):
         self.rotation_ = np.ascontiguousarray((Q * signs).T, dtype=X.dtype)
 
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
-        return X @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        Z: np.ndarray = X @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        return Z

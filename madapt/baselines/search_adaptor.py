@@ -297,4 +297,5 @@ class SearchAdaptor(PrefixBaseline):
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
         weights = self.adaptor_.parameters.items()
         arrays = {name: W.astype(X.dtype, copy=False) for name, W in weights}
-        return self.adaptor_.replace(**arrays).transform(X, m)
+        Z: np.ndarray = self.adaptor_.replace(**arrays).transform(X, m)
+        return Z

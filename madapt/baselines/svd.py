@@ -48,4 +48,5 @@ class SVDRotation(PrefixReducer):
         self.rotation_ = svd_rotation(X)
 
     def _prefix(self, X: np.ndarray, m: int) -> np.ndarray:
-        return X @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        Z: np.ndarray = X @ self.rotation_[:m].T.astype(X.dtype, copy=False)
+        return Z

@@ -68,7 +68,7 @@ def choose_vectors(folder: Path, vectors: Any) -> Path | tuple[Path, Path]:
                 f"vectors must name two files in {folder}, got no {' and no '.join(missing)}"
             )
         return pair
-    path = folder / names[0]
+    path: Path = folder / names[0]
     if path.suffix != ".npz":
         path = path.with_name(path.name + ".npz")
     if not path.is_file():

@@ -160,7 +160,8 @@ def best_setting(
     if not len(possible):
         smallest = results.bytes[~np.isnan(scores)].min(initial=np.iinfo(np.int64).max)
         raise InvalidValueError(f"n_bytes must be at least {smallest}, got {n_bytes}")
-    return results.settings[possible[np.argmax(scores[possible])]]
+    best: Setting = results.settings[possible[np.argmax(scores[possible])]]
+    return best
 
 
 def _scores_at(

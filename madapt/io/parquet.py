@@ -149,7 +149,8 @@ class ParquetEmbeddings(Embeddings):
         if values.null_count:
             at = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
             self._raise(first + at // d, f"a missing number at place {at % d}")
-        return values.to_numpy(zero_copy_only=True).reshape(n, d)
+        rows: np.ndarray = values.to_numpy(zero_copy_only=True)
+        return rows.reshape(n, d)
 
     def _raise(self, row: int, found: str) -> None:
         raise InvalidValueError(
@@ -162,7 +163,7 @@ def _list_column(schema: Any, column: Any, filename: Path) -> str:
     """Return the column's name, once it is known to hold lists of numbers."""
     if column is not None and not isinstance(column, str):
         raise InvalidTypeError(f"column must be a str or None, got {column!r}")
-    found = [field.name for field in schema if _is_list_of_numbers(field.type)]
+    found: list[str] = [field.name for field in schema if _is_list_of_numbers(field.type)]
     listed = ", ".join(map(repr, found)) or "none"
     if column is None and len(found) == 1:
         return found[0]
@@ -178,7 +179,9 @@ def _is_list_of_numbers(kind: Any) -> bool:
     from pyarrow import types
 
     is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return is_list and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
+    return bool(
+        is_list and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
+    )
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -67,6 +67,7 @@ def through_prefixes(
     Returns
     -------
     value : float
+        The weighted sum.
     gradient : array of shape (B, d), or a pair of shapes (B, d) and (n, d)
         Of Y alone in the square form, of Y and of `columns` otherwise.
 

@@ -56,7 +56,7 @@ def listwise_loss(
     columns : array of shape (n, d) or None, default=None
         Adapted rows that Y is compared with; None compares Y with itself and leaves the
         diagonal out.
-    pairs : boolean array of the shape of S or None, default=None
+    pairs : bool array of the shape of S or None, default=None
         True where column j belongs to row i's list; use it in the rectangular form to
         take a row out of its own list. None takes all (in the square form all but the
         diagonal, which never counts).
@@ -123,7 +123,7 @@ def graded_listwise_loss(
         Prefix lengths m, increasing, the last at most d.
     temperature : float or sequence of L float, default=0.1
         t_m > 0, one for all prefixes or one each.
-    pairs : boolean array of shape (B, n) or None, default=None
+    pairs : bool array of shape (B, n) or None, default=None
         True where document j takes part in query i's list; None takes all.
     weights : sequence of L float or None, default=None
         One weight per dim, scaled to sum to 1; None weighs all alike.

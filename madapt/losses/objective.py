@@ -79,12 +79,12 @@ class Objective:
             Adapted rows.
         S : array of shape (B, B) or (B, n)
             Target cosines.
-        neighbors : boolean array of the shape of S or None
+        neighbors : bool array of the shape of S or None
             Nearest neighbours, for the top-k loss; None takes the nearest of the
             columns that count.
         columns : array of shape (n, d) or None
             What Y is compared with; None is Y itself.
-        pairs : boolean array of the shape of S or None
+        pairs : bool array of the shape of S or None
             Pairs that count; the diagonal of the square form never does.
         """
         found = self._fused_documents(Y, S, neighbors, columns, pairs)
@@ -136,7 +136,8 @@ class Objective:
         """Return what a kernel says, or None where there is none for the case."""
         if name not in self.kernels:
             return None
-        return self.kernels[name](*arrays, self.dims, weights=self.weights, **options)
+        kernel: Callable[..., tuple[float, Any] | None] = self.kernels[name]
+        return kernel(*arrays, self.dims, weights=self.weights, **options)
 
     def _fused_documents(
         self, Y: Any, S: Any, neighbors: Any, columns: Any, pairs: Any

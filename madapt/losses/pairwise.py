@@ -75,7 +75,7 @@ def deviation_slope(S: Any, pairs: Any) -> Slope:
     ----------
     S : array of shape (B, n)
         Target cosines.
-    pairs : boolean array of shape (B, n) or None
+    pairs : bool array of shape (B, n) or None
         True where a pair counts; None counts all.
     """
     xp = array_namespace(S)

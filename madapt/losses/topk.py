@@ -30,7 +30,7 @@ def topk_loss(
         Adapted rows.
     S : array of shape (B, B) or (B, n)
         Target cosines, those of the original vectors.
-    neighbors : boolean array of the shape of S
+    neighbors : bool array of the shape of S
         True at (i, j) where j is among the nearest neighbours of i; `neighbor_pairs`
         makes one from S. The diagonal of the square form is left out whatever it says.
     dims : sequence of L int
@@ -78,7 +78,7 @@ def neighbor_pairs(S: Any, k: int, *, exclude_self: bool = True) -> Any:
 
     Returns
     -------
-    boolean array of shape (B, n)
+    bool array of shape (B, n)
         Among equal similarities the lower index wins.
 
     Examples

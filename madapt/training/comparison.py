@@ -42,7 +42,9 @@ class Comparison:
     Parameters
     ----------
     dims : tuple of L int
+        Prefix lengths.
     scores : dict of str to ndarray of shape (L, n_rows)
+        By method.
     weights : ndarray of shape (n_rows,) or None
         Of the rows in a mean; None weighs all alike.
     """

@@ -92,6 +92,7 @@ class HeldOutScores:
     metric : {"ndcg@10", "neighbor ndcg@10"}
         By judgments, or by the original similarities.
     dims : tuple of L int
+        Prefix lengths.
     scores : ndarray of shape (L, n)
         One row a dim.
     full : ndarray of shape (n,)

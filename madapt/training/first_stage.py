@@ -194,9 +194,9 @@ def _row_weights(split: Split, settings: Settings) -> np.ndarray:
 
 def _base(fit: Fit, settings: Settings) -> np.ndarray:
     """Return the rotation, shape (d, d), behind which stage 1 trains."""
-    if fit.past is None or not settings.is_rotation_learned:
-        return fit.start.P
-    return fit.past.P
+    before = fit.start if fit.past is None or not settings.is_rotation_learned else fit.past
+    P: np.ndarray = before.P
+    return P
 
 
 def _has_work(fit: Fit, settings: Settings) -> bool:

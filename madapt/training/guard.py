@@ -124,6 +124,7 @@ def query_ndcg(
     Returns
     -------
     ndarray of shape (L, n_queries)
+        Between 0 and 1.
     """
     scores = np.zeros((len(dims), qrels.shape[0]))
     for place, m in enumerate(dims):

@@ -93,6 +93,7 @@ def minimise(
         keeps what there is; a loss that is not finite ends it, too, and takes back the step
         that led to it.
     history : History
+        Of the steps and of the checks.
     """
     at = Position(state, state, state) if start is None else start.copy()
     history = at.history

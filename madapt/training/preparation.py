@@ -32,12 +32,16 @@ def prepare(
     data : FitData
         Documents, queries or None, qrels or None.
     center : float or "auto"
+        The strength of centring, or that it is chosen here.
     settings : Settings
+        Of the fit.
     normalize : bool
+        Scale rows to unit length.
 
     Returns
     -------
     training : TrainingData
+        What comes of it.
     center : ndarray of shape (2, d) or None
         What documents and queries have lost.
 

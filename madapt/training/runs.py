@@ -47,9 +47,11 @@ class Runs:
     Parameters
     ----------
     backend : Backend
+        Where they run.
     report : callable
         Name of a run -> callable of (steps done, loss), or None.
     watcher : Watcher or None, default=None
+        Who else looks at each step, and may end the training.
     checkpoint : mapping or None, default=None
         What `checkpoint` has returned after an interruption.
 
@@ -200,7 +202,7 @@ class _Watched:
         self, runs: Runs, name: str, P: np.ndarray, step: Callable[..., Any], max_iter: int
     ) -> None:
         self.runs, self.watcher, self._step = runs, runs.watcher, step
-        self._compose = lambda state: composed(P, state, runs.backend)
+        self._P = P
         self._state: Any = None
         self._show = runs.report(name)
         if self.watcher is not None:
@@ -219,15 +221,24 @@ class _Watched:
         if self.watcher is None:
             return False
         state = self._state
-        return self.watcher.end_step(lambda: self._compose(state))
+        return self.watcher.end_step(lambda: self._composed(state))
 
     def end(self, learned: ResidualAdaptor, history: History) -> None:
-        if self.watcher is not None and self.watcher.end_run(lambda: self._compose(learned)):
+        if self.watcher is not None and self.watcher.end_run(lambda: self._composed(learned)):
             history.interrupted = True
+
+    def _composed(self, state: ResidualAdaptor) -> ResidualAdaptor:
+        """Return the rotation and what has been trained behind it as one adaptor."""
+        return composed(self._P, state, self.runs.backend)
 
 
 def plain_run(
-    state: Any, step: Callable[..., Any], *, generator: Any = None, updater: Any = None, **options
+    state: Any,
+    step: Callable[..., Any],
+    *,
+    generator: Any = None,
+    updater: Any = None,
+    **options: Any,
 ) -> tuple[Any, History]:
     """Run the loop and write nothing down."""
     return minimise(state, step, **options)

@@ -38,6 +38,7 @@ class DocumentSampler:
     n_columns : int
         Documents the rows are compared with, themselves included; at most n.
     generator : numpy.random.Generator
+        Draws the batches.
     neighbors : ndarray of shape (n + n_queries, k) or None, default=None
         Indices of nearest documents. With them half of a batch's documents are seeds and the
         other half neighbours of seeds, so that the pairs of the top-k loss are in the batch.
@@ -128,6 +129,7 @@ class QuerySampler:
         Each query's most similar documents; positives among them are no harm, for the
         grades are looked up.
     generator : numpy.random.Generator
+        Draws the batches.
     n_positives, n_hard : int
         At most that many positives and hard documents of each query.
     """

@@ -55,11 +55,18 @@ def splits_of(
     Parameters
     ----------
     data : TrainingData
+        Whose rows.
     settings : Settings
         `validation_fraction` of the documents, of the judged queries and of the others is held
         out, and in all, where there are folds, 200 documents and 100 queries if there are as
         many. Nothing is where nothing would look at it.
     generator : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    list of Split
+        One a fold.
     """
     looks = settings.guard or settings.early_stopping
     groups = _groups(data, settings)

@@ -37,8 +37,11 @@ def fit_adaptor(
     Parameters
     ----------
     data : TrainingData
+        Rows and judgments, normalised and centred.
     settings : Settings
+        Of both stages.
     generator : numpy.random.Generator
+        What is drawn is drawn from it.
     backend : Backend
         Where the training runs; data are NumPy and so is the result.
     report : callable

@@ -117,8 +117,11 @@ def learn_from_stream(
     Parameters
     ----------
     stream : Stream
+        What has been seen.
     settings : Settings
+        Of the first stage; there are no labels.
     backend : Backend
+        Where the training runs; the stream is NumPy and so is the result.
     report : callable
         Name of a run -> callable of (steps done, loss), or None.
 

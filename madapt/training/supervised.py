@@ -139,14 +139,24 @@ def learn_from_queries(
     Parameters
     ----------
     data : JudgedCorpus
+        Queries, documents and grades.
     adaptor : ResidualAdaptor
         The start: an MLP without a rotation.
     settings : Settings
+        Of the second stage.
     generator : numpy.random.Generator
+        Draws the batches and the noise.
     run : callable
         What runs the loop.
     kernels : mapping of str to callable, default={}
         The backend's, for the losses.
+
+    Returns
+    -------
+    adaptor : ResidualAdaptor
+        Of the last step.
+    history : History
+        Of the steps that were done.
     """
     stage = settings.supervised
     hard, _ = top_k(np.asarray(data.queries), np.asarray(data.documents), N_HARD)

@@ -31,9 +31,11 @@ class DocumentTask:
     T : array of shape (n + n_queries, d)
         Unit rows whose cosines are the targets.
     objective : Objective
+        The losses among documents.
     sampler : DocumentSampler or None
         None where batches are handed in.
-    reconstruction_weight : float
+    reconstruction_weight : float, default=0.0
+        Of the distance between what goes in and what comes out.
     """
 
     X: Any
@@ -95,19 +97,24 @@ class QueryTask:
     T : array of shape (n_documents, d')
         Unit rows whose cosines are the documents' targets.
     objective : Objective
+        The losses among documents.
     sampler : QuerySampler
-    ranking_weight, reconstruction_weight : float
+        Draws the batches.
+    generator : numpy.random.Generator
+        Draws the noise and the documents of the regulariser.
+    ranking_weight, reconstruction_weight : float, default=1.0
+        Of the loss of the judgments, and of the distance between what goes in and comes out.
+    input_noise : float, default=0.0
+        Noise on the inputs, uniform in each coordinate, of length input_noise on average.
+    n_regularised : int, default=384
+        Documents of a batch among which the documents' losses are computed.
     query_targets : array of shape (n_queries, d') or None, default=None
         Unit rows: their cosines with T are what queries found among documents before. None
         lets go of it.
     fidelity : Objective or None, default=None
         The loss that keeps it.
     fidelity_weight : float, default=0.0
-    input_noise : float
-        Noise on the inputs, uniform in each coordinate, of length input_noise on average.
-    n_regularised : int, default=384
-        Documents of a batch among which the documents' losses are computed.
-    generator : numpy.random.Generator
+        Of that loss.
     """
 
     queries: Any

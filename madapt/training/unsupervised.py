@@ -49,7 +49,9 @@ def learn_from_documents(
     adaptor : ResidualAdaptor
         The start: a rotation P of shape (k, k), or an MLP on k coordinates.
     settings : Settings
+        Of the fit.
     generator : numpy.random.Generator
+        Draws the batches.
     split : Split
         The state in which held-out rows find their neighbours best is kept; of an MLP, the
         one in which their loss is lowest. Without held-out rows, and where they are one fold
@@ -62,7 +64,9 @@ def learn_from_documents(
     Returns
     -------
     adaptor : ResidualAdaptor
+        The state that `split` says.
     history : History
+        Of the steps and of the checks.
     """
     stage = settings.unsupervised
     xp = array_namespace(U)

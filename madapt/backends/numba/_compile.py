@@ -58,7 +58,7 @@ _intrinsic: Any = intrinsic  # what it makes is called without the typing contex
 
 
 @_intrinsic
-def bits_of(typing_context, x):
+def _compiled_bits_of(typing_context, x):
     def generate(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(32))
 
@@ -66,11 +66,25 @@ def bits_of(typing_context, x):
 
 
 @_intrinsic
-def float_of(typing_context, bits):
+def _compiled_float_of(typing_context, bits):
     def generate(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), generate
+
+
+def _plain_bits_of(x):
+    return np.float32(x).view(np.int32)
+
+
+def _plain_float_of(bits):
+    return np.int32(bits).view(np.float32)
+
+
+# With NUMBA_DISABLE_JIT, for a debugger or a count of branches, nothing compiles an intrinsic.
+_is_compiled = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+bits_of = _compiled_bits_of if _is_compiled else _plain_bits_of
+float_of = _compiled_float_of if _is_compiled else _plain_float_of
 
 
 _LOWEST, _HIGHEST = np.float32(-126), np.float32(127)

@@ -108,11 +108,15 @@ def neighbor_slopes(K, S, inverse, r, weights, slope, i0, value, row_sums, colum
 
     Parameters
     ----------
-    K, S, r, slope, i0
-        As for `normalisers`.
+    K : array of shape (L, T, J)
+        As for `normalisers`, and so are S, r, slope and i0.
+    S : array of shape (B, B)
     inverse : array of shape (L + 1, B)
         1 / Z.
+    r : array of shape (L, B)
     weights : array of shape (L,)
+    slope : float
+    i0 : int
     value, row_sums, column_sums : arrays of shapes (1,), (L, B), (L, B)
         Of p (S - C) and of A C; added to.
     """

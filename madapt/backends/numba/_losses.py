@@ -264,4 +264,5 @@ def _temperatures(temperature: float | Sequence[float], dims: Sequence[int]) -> 
 def _dim_weights(weights: Sequence[float] | None, dims: Sequence[int]) -> np.ndarray:
     """Return one weight per dim, of sum 1."""
     w = np.ones(len(dims)) if weights is None else np.asarray(weights, np.float64)
-    return (w / w.sum()).astype(np.float32)
+    shares: np.ndarray = w / w.sum()
+    return shares.astype(np.float32)

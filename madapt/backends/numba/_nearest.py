@@ -37,14 +37,15 @@ def nearest(
     blocks : iterable of (start, array of shape (c, d))
         The corpus, in order: where a block starts, and its rows.
     k : int
-    repeats : boolean array of shape (n,) or None
+    repeats : bool array of shape (n,) or None
         Rows to pass over.
 
     Returns
     -------
-    indices, values : arrays of shape (b, k), int64 and float32
-        Largest first, of equal ones the lower index; -1 and -inf where there are fewer.
-        None where Q is not float32.
+    indices : array of shape (b, k), int64
+        Largest first, of equal ones the lower index; -1 where there are fewer.
+    values : array of shape (b, k), float32
+        The products; -inf where there are fewer. Instead of the pair None where Q is not float32.
     """
     if not is_plain(Q):
         return None
@@ -94,7 +95,9 @@ def nearest_others(X: Any, k: int) -> Found:
 
     Returns
     -------
-    indices, values : arrays of shape (n, k), int64 and float32
+    indices : array of shape (n, k), int64
+        As from `nearest`.
+    values : array of shape (n, k), float32
         As from `nearest`.
     """
     if not is_plain(X):

@@ -65,7 +65,8 @@ def in_parallel(work: Callable[[int], None], n_parts: int) -> None:
 @cache
 def _blas() -> list[Any]:
     """Return threadpoolctl's handles of the BLAS libraries that are loaded."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found
 
 
 @cache

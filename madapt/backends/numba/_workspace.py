@@ -19,7 +19,7 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     again is done with the last one. It grows to the largest size asked for, and is freed
     with the thread.
     """
-    arrays = _local.__dict__
+    arrays: dict[str, np.ndarray] = _local.__dict__
     size = math.prod(shape)
     if name not in arrays or arrays[name].size < size:
         arrays[name] = np.empty(size, np.float32)
