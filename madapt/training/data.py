@@ -142,7 +142,8 @@ class Fit:
         """Say whether the second stage was to be trained, and the guard kept what was before."""
         if not settings.guard or settings.hidden_dim is None or not settings.supervised.max_iter:
             return False
-        return self.table.get("kept", ["start"])[0] != "supervised"
+        kept: str = self.table.get("kept", ["start"])[0]
+        return kept != "supervised"
 
 
 def _stacked(documents: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
