@@ -3,10 +3,10 @@
     python benchmarks/funnel.py [--data ../shared/data] [--page FILE] [--quick]
 
 Fits on the documents of Cranfield, which comes with the package, without labels, and of larger
-collections if there are data, and searches for their queries: by prefixes of adapted vectors and, for
-comparison, by the first coordinates of the vectors as they were. Both rank by whole vectors, whose
-cosines are the same, and both are held to the exact search. Writes the tables of docs/search.md;
-`--page` writes them from the figures that there are.
+collections if there are data, and searches for their queries: by prefixes of adapted vectors and,
+for comparison, by the first coordinates of the vectors as they were. Both rank by whole vectors,
+whose cosines are the same, and both are held to the exact search. Writes the tables of
+docs/search.md; `--page` writes them from the figures that there are.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     """Return the part of the page that figures make."""
     lines = [HEADING, ""]
     lines += paragraph(
-        f"Share of the exact {K} nearest documents of each query (recall@{K}), by the dims that the "
-        "first search sees and by `oversample`. *Adapted*: `MatryoshkaAdaptor().fit(documents)`, no "
+        f"Share of the exact {K} nearest documents of each query (recall@{K}), by the dims that "
+        "the first search sees and by `oversample`: `MatryoshkaAdaptor().fit(documents)`, no "
         "labels, no queries; in brackets the first coordinates of the vectors as they were, which "
         f"have not been made for it. Written by `{COMMAND}` on {machine_of(report)}."
     )
