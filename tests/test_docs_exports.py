@@ -92,10 +92,13 @@ def test_sentence_transformers(names):
     assert_adapted(after["documents"], names)
 
 
+def program(name):
+    found = shutil.which(name)
+    return found or pytest.skip(f"{name} is not installed")
+
+
 def test_javascript(names, folder):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node is not installed")
+    node = program("node")
     run(block_with("exports.md", "to_npy"), names)
     names["X"][:3].astype("<f4").tofile(folder / "rows")
     (code,) = blocks("exports.md", "js")
@@ -108,6 +111,35 @@ console.log(JSON.stringify([0, 1, 2].map((i) => [...adapt(x.slice(i * d, (i + 1)
     done = subprocess.run([node, "page.mjs"], capture_output=True, text=True, check=True)
     found = np.array(json.loads(done.stdout))
     np.testing.assert_allclose(found, names["adaptor"].transform(names["X"][:3], 64), atol=1e-6)
+
+
+def test_rust(names, folder):
+    rustc = program("rustc")
+    run(block_with("exports.md", "to_npy"), names)
+    numbers = ", ".join(f"{x}f32" for x in names["X"][0])
+    (code,) = blocks("exports.md", "rust")
+    code = f"let (d, m) = (384, 64); let x: Vec<f32> = vec![{numbers}];{code}"
+    code += 'println!("{:?}", y); Ok(())'
+    (folder / "page.rs").write_text(f"fn main() -> std::io::Result<()> {{ {code} }}")
+    subprocess.run([rustc, "--edition", "2021", "page.rs"], check=True, capture_output=True)
+    done = subprocess.run([folder / "page"], capture_output=True, text=True, check=True)
+    wanted = names["adaptor"].transform(names["X"][:1], 64)[0]
+    np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-6)
+
+
+def test_duckdb(names):
+    duckdb = pytest.importorskip("duckdb", reason="the page's SQL is run by DuckDB")
+    rows = names["X"][:20]
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE rotation (j INTEGER, component FLOAT[])")
+    connection.execute("CREATE TABLE documents (id INTEGER, embedding FLOAT[])")
+    for table, vectors in (("rotation", names["adaptor"].rotation_), ("documents", rows)):
+        numbered = [[i, vector.tolist()] for i, vector in enumerate(vectors)]
+        connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", numbered)
+    (code,) = (code for code in blocks("exports.md", "sql") if "list_inner_product" in code)
+    found = dict(connection.execute(code).fetchall())
+    wanted = names["adaptor"].transform(rows, dim=64)
+    np.testing.assert_allclose([found[i] for i in range(20)], wanted, atol=1e-6)
 
 
 @pytest.mark.usefixtures("folder")

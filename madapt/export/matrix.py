@@ -22,7 +22,7 @@ def to_npy(adaptor: Any, path: str | os.PathLike[str], dim: int | None = None) -
     Parameters
     ----------
     adaptor : MatryoshkaAdaptor
-        Fitted without queries and labels, or found to need neither: a rotation and nothing else.
+        Fitted, without centring and MLP: what ``fit(X)`` gives without queries and labels.
     path : str or path
         What is there is replaced in one step.
     dim : int or None, default=None
