@@ -12,7 +12,7 @@ from madapt.export._folded import Folded, folded
 
 __all__ = ["to_onnx"]
 
-#: What runtimes of 2021 and later read; newer operators are written with older ones.
+#: Of 2020, so that old runtimes read it; newer operators are written with older ones.
 OPSET, IR_VERSION = 13, 7
 
 

@@ -38,8 +38,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, X):
-    """Do what the files say, in float32, without the library."""
+def run(folder, X, stored=lambda weights: weights):
+    """Do what the files say, in float32, without the library; weights as they are stored."""
     modules = json.loads((folder / "modules.json").read_text())
     assert modules[: len(BEFORE)] == BEFORE
     for module in modules[len(BEFORE) :]:
@@ -50,7 +50,7 @@ def run(folder, X):
         assert module["type"] == "sentence_transformers.models.Dense"
         config = json.loads((folder / module["path"] / "config.json").read_text())
         with safe_open(folder / module["path"] / "model.safetensors", "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: stored(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
         weight = tensors["linear.weight"]
         assert weight.dtype == np.float32
         assert weight.shape == (config["out_features"], config["in_features"])
@@ -157,3 +157,23 @@ def test_tanh_lets_long_vectors_of_one_direction_through(folder):
     model = MatryoshkaAdaptor(max_iter=5, random_state=0, **parameters).fit(X)
     to_sentence_transformers(model, folder)
     np.testing.assert_allclose(run(folder, X), model.transform(X), rtol=0, atol=1e-6)
+
+
+def test_tanh_loses_no_more_than_float32_does(folder):
+    from madapt.datasets import load_cranfield
+
+    X = load_cranfield("test").corpus
+    parameters = {"rotation": "svd", "activation": "tanh", "hidden_dim": 64, "guard": False}
+    model = MatryoshkaAdaptor(max_iter=1, random_state=0, **parameters).fit(X)
+    random = np.random.default_rng(0)
+    W1, W2 = model.adaptor_.W1.shape, model.adaptor_.W2.shape
+    model.adaptor_ = model.adaptor_.replace(
+        W1=(0.3 * random.standard_normal(W1)).astype(np.float32),
+        W2=(0.05 * random.standard_normal(W2)).astype(np.float32),
+    )
+    to_sentence_transformers(model, folder)
+    exact = model.transform(X.astype(np.float64))
+    lost = np.abs(model.transform(X) - exact).max()
+    assert np.abs(run(folder, X) - exact).max() < 2 * lost < 1e-6
+    half = run(folder, X, lambda weights: weights.astype(np.float16).astype(np.float32))
+    assert np.abs(half - exact).max() < 3e-4
