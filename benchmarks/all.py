@@ -5,9 +5,9 @@
 
 Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
 `--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
-others. `fit`, `bytes`, which writes docs/bytes.md, and
-`quality`, which writes docs/quality.md and takes hours, need `--data`, a folder of collections in
-BEIR's layout with their vectors, and are left out without it. One benchmark alone:
+others. `funnel` writes the tables of docs/search.md. `fit`, `bytes`, which writes docs/bytes.md,
+and `quality`, which writes docs/quality.md and takes hours, need `--data`, a folder of collections
+in BEIR's layout with their vectors, and are left out without it. One benchmark alone:
 `python benchmarks/NAME.py`.
 """
 
@@ -28,6 +28,7 @@ BENCHMARKS = {
     "transform": None,
     "transform_memory": None,
     "neighbors": "takes",
+    "funnel": "takes",
     "profile_step": "takes",
     "fit": "needs",
     "large_fit": "takes",
@@ -36,7 +37,7 @@ BENCHMARKS = {
     "quality": "needs",
 }
 #: Those that are not told a number of threads: they use what BLAS takes, one each, or 1 to 8.
-WITHOUT_THREADS = ("imports", "transform_memory", "bytes", "quality")
+WITHOUT_THREADS = ("imports", "transform_memory", "funnel", "bytes", "quality")
 
 
 def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:

@@ -23,6 +23,8 @@ __all__ = [
     "check_integer",
     "check_number",
     "check_one_of",
+    "check_rows",
+    "check_same_width",
     "default_dims",
 ]
 
@@ -72,6 +74,26 @@ def check_embeddings(X: Any, name: str, *, n_features: int | None = None) -> np.
             f"{name} must have {n_features} columns, got shape {tuple(checked.shape)}"
         )
     return checked
+
+
+def check_rows(X: Any, name: str) -> np.ndarray:
+    """Return X, 2-D and of real numbers, in the dtype it is stored in; wider floats as float64."""
+    rows: np.ndarray = np.asarray(X)
+    if rows.dtype.kind not in "fiub":
+        raise InvalidValueError(f"{name} must be real numbers, got dtype {rows.dtype}")
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise InvalidValueError(f"{name} must be 2-D and not empty, got shape {rows.shape}")
+    # Wider floats have bytes without meaning, and no product that is any faster.
+    return rows.astype(np.float64) if rows.dtype.itemsize > 8 else rows
+
+
+def check_same_width(queries: np.ndarray, corpus: np.ndarray) -> None:
+    """Check that queries can be compared with a corpus."""
+    if queries.shape[1] != corpus.shape[1]:
+        raise InvalidValueError(
+            f"queries and corpus must have the same number of columns, "
+            f"got {queries.shape[1]} and {corpus.shape[1]}"
+        )
 
 
 def check_integer(value: Any, name: str, *, low: int | None = None, high: int | None = None) -> int:

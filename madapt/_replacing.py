@@ -7,11 +7,21 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import Any
 
-__all__ = ["replace_file"]
+from madapt.exceptions import InvalidTypeError
+
+__all__ = ["as_path", "replace_file"]
 
 #: What folders of some network file systems answer to fsync.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+def as_path(path: Any) -> Path:
+    """Return an argument as a path."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InvalidTypeError(f"path must be a str or a path, got {path!r}")
+    return Path(path)
 
 
 def replace_file(path: Path, data: bytes) -> None:

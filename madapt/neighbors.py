@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from madapt._checks import check_integer, check_one_of
+from madapt._checks import check_integer, check_one_of, check_rows, check_same_width
 from madapt._duplicates import EqualRows, equal_rows
 from madapt._rows import unit_rows
 from madapt._selection import merge_largest
@@ -92,7 +92,7 @@ def top_k(
     >>> similarities.round(3)
     array([[1.   , 0.707]])
     """
-    queries, corpus = _as_rows(queries, "queries"), _as_rows(corpus, "corpus")
+    queries, corpus = check_rows(queries, "queries"), check_rows(corpus, "corpus")
     k = check_integer(k, "k", low=1)
     check_one_of(metric, "metric", _METRICS)
     max_bytes = check_integer(max_bytes, "max_bytes", low=1)
@@ -295,16 +295,6 @@ def _tile(
     return rows, columns
 
 
-def _as_rows(X: Any, name: str) -> np.ndarray:
-    rows: np.ndarray = np.asarray(X)
-    if rows.dtype.kind not in "fiub":
-        raise InvalidValueError(f"{name} must be real numbers, got dtype {rows.dtype}")
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InvalidValueError(f"{name} must be 2-D and not empty, got shape {rows.shape}")
-    # Wider floats have bytes without meaning, and no product that is any faster.
-    return rows.astype(np.float64) if rows.dtype.itemsize > 8 else rows
-
-
 def _is_double(X: np.ndarray) -> bool:
     return X.dtype.kind == "f" and X.dtype.itemsize == 8
 
@@ -312,11 +302,7 @@ def _is_double(X: np.ndarray) -> bool:
 def _check_pair(queries: np.ndarray, corpus: np.ndarray, exclude_self: Any) -> None:
     if not isinstance(exclude_self, bool | np.bool_):
         raise InvalidTypeError(f"exclude_self must be True or False, got {exclude_self!r}")
-    if queries.shape[1] != corpus.shape[1]:
-        raise InvalidValueError(
-            f"queries and corpus must have the same number of columns, "
-            f"got {queries.shape[1]} and {corpus.shape[1]}"
-        )
+    check_same_width(queries, corpus)
     if exclude_self and queries.shape != corpus.shape:
         raise InvalidValueError(
             f"queries must be the corpus when exclude_self is True, "

@@ -12,10 +12,10 @@ from typing import Any, Self
 from sklearn.utils.validation import check_is_fitted
 
 from madapt._plain import Decoder, Encoder
-from madapt._replacing import replace_file
+from madapt._replacing import as_path, replace_file
 from madapt._vector_check import VectorStatistics
 from madapt.adaptor import ResidualAdaptor
-from madapt.exceptions import InvalidFileError, InvalidTypeError
+from madapt.exceptions import InvalidFileError
 from madapt.quantization import Quantizer
 from madapt.recommendation import DimRecommendation
 from madapt.training import HeldOutScores, Stream
@@ -79,7 +79,7 @@ class PersistenceMixin:
         >>> bool((loaded.transform(corpus, dim=64) == adaptor.transform(corpus, dim=64)).all())
         True
         """
-        path = _as_path(path)
+        path = as_path(path)
         check_is_fitted(self)
         estimator: Any = self
         parameters = estimator.get_params(deep=False)
@@ -113,7 +113,7 @@ class PersistenceMixin:
         OSError
             If it cannot be read.
         """
-        path = _as_path(path)
+        path = as_path(path)
         try:
             return cls._restored(*_unpacked(path))
         except InvalidFileError as error:
@@ -144,12 +144,6 @@ def _may_be_attribute(cls: type, name: str) -> bool:
     there = getattr(cls, name, None)
     taken = callable(there) or isinstance(there, property)
     return name == _OUTPUT or not (taken or name.startswith("_"))
-
-
-def _as_path(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise InvalidTypeError(f"path must be a str or a path, got {path!r}")
-    return Path(path)
 
 
 def _packed(kind: str, parameters: dict[str, Any], attributes: dict[str, Any]) -> bytes:

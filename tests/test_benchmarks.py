@@ -49,6 +49,22 @@ def test_the_page_is_what_the_figures_make(tmp_path, script, name):
     assert plots <= {path.name for path in (ROOT / "docs" / "images").iterdir()}
 
 
+def test_a_quick_funnel_finds_all_by_more_than_enough(tmp_path):
+    run("funnel.py", "--quick", "--output", tmp_path / "funnel.json")
+    (found,) = json.loads((tmp_path / "funnel.json").read_text())["collections"].values()
+    for recalls in found["adapted"].values():
+        assert recalls == sorted(recalls)
+    assert found["adapted"]["128"][-1] > 0.99 > found["truncated"]["16"][0]
+
+
+def test_the_tables_of_the_search_page_are_what_the_figures_make(tmp_path):
+    there = ROOT / "docs" / "search.md"
+    if not there.exists():
+        pytest.skip("the documentation is not there")
+    run("funnel.py", "--page", tmp_path / "search.md")
+    assert (tmp_path / "search.md").read_text() == there.read_text()
+
+
 def test_bytes_of_peers_and_settings_are_what_they_say():
     code = (
         "from bytes import SIZES, settings_of; from madapt.quantization import bytes_per_vector; "

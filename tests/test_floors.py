@@ -28,7 +28,7 @@ FLOORS = [
         "exceptions",
     },
     {"backends", "io"},
-    {"losses", "adaptor", "neighbors", "_blocks", "quantization"},
+    {"losses", "adaptor", "neighbors", "_blocks", "quantization", "search"},
     {"evaluation"},
     {"training"},
     {"baselines"},
@@ -44,6 +44,7 @@ FLOORS = [
         "recommendation",
         "_same_model",
         "persistence",
+        "export",
     },
     {"cli", "_demo"},
 ]
