@@ -45,7 +45,7 @@ FLOORS = [
         "_same_model",
         "persistence",
     },
-    {"cli", "_demo"},
+    {"cli", "_commands", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}
 
