@@ -140,14 +140,15 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _vector(record: dict[str, Any], field: str, d: int, path: Path, number: int) -> list[float]:
-    value = record.get(field)
+    value: Any = record.get(field)
     if not _is_vector(value) or len(value) != d:
         found = f"{len(value)}" if isinstance(value, list) else repr(value)
         raise InvalidValueError(
             f"path must hold {d} numbers in {field!r} of each line, got {found} in line {number} "
             f"of {path}"
         )
-    return value
+    numbers: list[float] = value
+    return numbers
 
 
 def _is_vector(value: Any) -> bool:

@@ -125,7 +125,7 @@ def _say_plan(
         "dims": dims,
         "bytes_in": collection.n_bytes,
         "bytes_out": 0,
-        "estimated_seconds": round(seconds, 2),
+        "estimated_seconds": round(seconds, 4),
     }
     if as_json:
         say_json(found)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from madapt._balance import BLOCK, WHOLE, calibrated_dims
 from madapt._commands.collection import Asked, Collection, open_collection
 from madapt._commands.costs import fit_operations, fit_seconds, product_speed
 from madapt._commands.inputs import naming
@@ -178,8 +179,8 @@ def _say_plan(
     say(
         f"Would fit on {n:,} documents of {d} dims, {count_bytes(found['bytes_in'])}, with "
         f"{found['queries']:,} queries, {found['judged_queries']:,} of them judged,",
-        f"for dims {', '.join(map(str, settings.dims))}, and write {found['output']}, about "
-        f"{count_bytes(found['bytes_out'])}.",
+        f"for dims {', '.join(map(str, settings.dims))}, and write {found['output']}, at most "
+        f"about {count_bytes(found['bytes_out'])}.",
         f"Estimated: {found['estimated_seconds']:.0f} s. Nothing was written.",
     )
 
@@ -189,11 +190,13 @@ def _steps(settings: Any, n_judged: int) -> int:
 
 
 def _model_bytes(settings: Any, documents: np.ndarray, n_judged: int) -> int:
-    """Return about how large the file will be: the rotation, the MLP, held-out scores."""
+    """Return about how large the file will be, with an MLP if the guard lets one pass."""
     n, d = documents.shape
     is_trained = n_judged or not settings.is_rotation_learned
     hidden = (settings.hidden_dim or 0) if is_trained else 0
-    numbers = d * d + (2 * d + 1) * hidden
+    # Prefix m of a quantizer has a rotation of m x m, of two or more blocks where m is long.
+    codes = sum(m * min(m, BLOCK if m > WHOLE else m) for m in calibrated_dims(settings.dims, d))
+    numbers = d * d + (2 * d + 1) * hidden + codes
     held_out = len(settings.dims) * min(1000, n // 10) * settings.guard
     return int(numbers * documents.dtype.itemsize + 8 * held_out)
 

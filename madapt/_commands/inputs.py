@@ -72,7 +72,12 @@ class Source:
         n_features : int or None, default=None
             The d that is wanted.
         """
-        return check_embeddings(np.asarray(self.rows[:]), self.argument, n_features=n_features)
+        with naming(self.argument):
+            whole = np.asarray(self.rows[:])
+        size = self._block_rows
+        for start in range(0, len(whole), size):
+            self._check_finite(whole[start : start + size], start)
+        return check_embeddings(whole, self.argument, n_features=n_features)
 
     def check_width(self, d: int, whose: str) -> None:
         """Raise unless there are d coordinates, those of `whose` vectors."""
@@ -84,19 +89,26 @@ class Source:
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield blocks of finite rows, each after the number of its first."""
-        n, d = self.shape
-        size = max(1, BLOCK_BYTES // (d * 4))
+        n, size = self.shape[0], self._block_rows
         for start in range(0, n, size):
-            with naming(self.argument, path=self.argument):
+            with naming(self.argument):
                 block = np.asarray(self.rows[start : min(start + size, n)])
-            wrong = np.argwhere(~np.isfinite(block)) if block.dtype.kind == "f" else ()
-            if len(wrong):
-                row, column = wrong[0]
-                raise InvalidValueError(
-                    f"{self.argument} must hold finite numbers, got {block[row, column]} in row "
-                    f"{start + row}, column {column} of {self.path}"
-                )
+            self._check_finite(block, start)
             yield start, block
+
+    @property
+    def _block_rows(self) -> int:
+        return max(1, BLOCK_BYTES // (self.shape[1] * 4))
+
+    def _check_finite(self, block: np.ndarray, start: int) -> None:
+        finite = np.isfinite(block)
+        if finite.all():
+            return
+        row, column = np.argwhere(~finite)[0].tolist()
+        raise InvalidValueError(
+            f"{self.argument} must hold finite numbers, got {block[row, column]} in row "
+            f"{start + row}, column {column} of {self.path}"
+        )
 
 
 def open_source(

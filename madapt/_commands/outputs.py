@@ -72,7 +72,7 @@ class _Npy(Writer):
         _write_header(file, layout)
 
     def _block(self, block: np.ndarray, rows: slice) -> None:
-        self.file.write(memoryview(block).cast("B"))
+        self.file.write(block.data.cast("B"))
 
 
 class _Npz(Writer):
@@ -92,7 +92,7 @@ class _Npz(Writer):
             np.lib.format.write_array(member, array, allow_pickle=False)
 
     def _block(self, block: np.ndarray, rows: slice) -> None:
-        self.member.write(memoryview(block).cast("B"))
+        self.member.write(block.data.cast("B"))
 
     def close(self) -> None:
         self.member.close()

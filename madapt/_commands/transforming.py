@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from madapt._checks import check_dim
+from madapt._checks import check_dim, check_one_of
 from madapt._commands.inputs import Source, naming, open_source
 from madapt._commands.models import load_model
 from madapt._commands.outputs import Layout, check_output, writing, writing_to
 from madapt._commands.printing import Bar, count_bytes, say, say_json
 from madapt.estimator import MatryoshkaAdaptor
 from madapt.exceptions import MadaptWarning
+from madapt.quantization import PRECISIONS
 
 __all__ = ["TransformOptions", "transform"]
 
@@ -87,6 +88,9 @@ def transform(options: TransformOptions) -> None:
     ----------
     options : TransformOptions
     """
+    if options.precision is not None:
+        check_one_of(options.precision, "--precision", tuple(PRECISIONS))
+    check_one_of(options.side, "--side", ("document", "query"))
     model = load_model(options.model)
     inputs = [path for path in (options.model, options.input) if path.exists()]
     check_output(options.output, *inputs)
@@ -94,7 +98,7 @@ def transform(options: TransformOptions) -> None:
     role: Any = "queries" if options.side == "query" else "corpus"
     source = open_source("INPUT", options.input, role, column=options.column, ids=options.ids)
     source.check_width(model.n_features_in_, "those MODEL was fitted on")
-    with naming("--dim", dim="--dim", precision="--precision"):
+    with naming("--dim", dim="--dim"):
         dim = model.n_features_in_ if model.dim is None else model.dim
         dim = check_dim(dim if options.dim is None else options.dim, model.n_features_in_)
     work = _Work(model, source, dim, options)
