@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -144,12 +143,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ERROR, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
+class _CommandsHelp(argparse.RawDescriptionHelpFormatter):
+    """Room for the names of commands, whose indentation argparse forgets to count."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = 4 + max(map(len, COMMANDS))
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="madapt",
         description="Make any embedding Matryoshka: each prefix of a vector a good vector.",
         epilog=_EXAMPLES,
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=28),
+        formatter_class=_CommandsHelp,
     )
     parser.add_argument("--version", action="version", version=f"madapt {madapt.__version__}")
     parser.set_defaults(run=lambda arguments: parser.print_help())

@@ -136,7 +136,8 @@ def _fit(
     json: _Json = False,
 ) -> Work:
     from madapt._commands.collection import Asked
-    from madapt._commands.fitting import FitOptions, fit, parsed_settings, whole_numbers
+    from madapt._commands.fitting import FitOptions, fit
+    from madapt._commands.values import parsed_settings, whole_numbers
 
     parameters: dict[str, Any] = {"random_state": random_state}
     if dims is not None:
@@ -207,7 +208,7 @@ def _evaluate(
 ) -> Work:
     from madapt._commands.collection import Asked
     from madapt._commands.evaluating import EvaluateOptions, evaluate
-    from madapt._commands.fitting import whole_numbers
+    from madapt._commands.values import whole_numbers
 
     asked = Asked(corpus, column, ids, queries, queries_column, query_ids, qrels, split)
     lengths = None if dims is None else whole_numbers(dims, "--dims")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 import time
 import warnings
@@ -199,42 +198,3 @@ def _model_bytes(settings: Any, documents: np.ndarray, n_judged: int) -> int:
     numbers = d * d + (2 * d + 1) * hidden + codes
     held_out = len(settings.dims) * min(1000, n // 10) * settings.guard
     return int(numbers * documents.dtype.itemsize + 8 * held_out)
-
-
-def parsed_settings(texts: list[str]) -> dict[str, Any]:
-    """Return parameters written NAME=VALUE, values as JSON or else as text.
-
-    Parameters
-    ----------
-    texts : list of str
-    """
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InvalidValueError(f"--set must be NAME=VALUE, got {text!r}")
-        try:
-            found[name] = json.loads(value.replace("None", "null"))
-        except json.JSONDecodeError:
-            found[name] = value
-        if isinstance(found[name], list):
-            found[name] = tuple(found[name])
-    return found
-
-
-def whole_numbers(text: str, option: str, most: int | None = None) -> list[int]:
-    """Return whole numbers separated by commas.
-
-    Parameters
-    ----------
-    text : str
-    option : str
-        Of the command line, for the error.
-    most : int or None, default=None
-        How many there may be.
-    """
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts) or (most and len(parts) > most):
-        wanted = "8,16,32" if most is None else "150 or 150,600"
-        raise InvalidValueError(f"{option} must be whole numbers, as {wanted}, got {text!r}")
-    return [int(part) for part in parts]

@@ -157,6 +157,10 @@ def open_source(
             rows, found, name = containers.read_folder(path, column, ids, role)
         else:
             rows, found, name = containers.READERS[ending](path, column, ids, role)
+    if 0 in rows.shape:
+        raise InvalidValueError(
+            f"{argument} must hold at least one row and column, got shape {rows.shape} in {path}"
+        )
     return Source(argument, path, rows, found, name)
 
 

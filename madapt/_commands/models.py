@@ -10,7 +10,7 @@ from madapt._commands.printing import say, say_json, table
 from madapt.estimator import MatryoshkaAdaptor
 from madapt.persistence import written_by
 
-__all__ = ["describe", "load_model", "recommend_dim"]
+__all__ = ["describe", "kept_of", "load_model", "recommend_dim"]
 
 #: Stages by the candidate of `validation_scores_` that was kept.
 _STAGES = {"start": "SVD rotation", "adaptor": "without labels", "supervised": "with labels"}

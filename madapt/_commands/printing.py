@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ def say(*lines: str) -> None:
 
 def say_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout."""
-    say(json.dumps(content, default=_plain, allow_nan=False))
+    say(json.dumps(_plain(content), allow_nan=False))
 
 
 def table(columns: Mapping[str, Sequence[Any]]) -> str:
@@ -121,6 +122,13 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Return what JSON has a form for; a number that is not finite is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return str(value)
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from madapt._checks import check_dim, check_one_of
-from madapt._commands.inputs import Source, naming, open_source
+from madapt._commands.inputs import Source, open_source
 from madapt._commands.models import load_model
 from madapt._commands.outputs import Layout, check_output, writing, writing_to
 from madapt._commands.printing import Bar, count_bytes, say, say_json
@@ -65,10 +65,10 @@ class _Work:
         with warnings.catch_warnings():
             # Said once, of the first rows.
             warnings.filterwarnings("ignore", "X does not look like", MadaptWarning)
-            adapted: np.ndarray = self.model.transform(
+            adapted = self.model.transform(
                 block, self.dim, self.options.side, precision=self.options.precision
             )
-        return adapted
+        return np.asarray(adapted)  # of a frame, where the model's `set_output` says so
 
     def layout(self, probe: np.ndarray) -> Layout:
         """Return the layout of the output; `probe` is any adapted block."""
@@ -88,31 +88,18 @@ def transform(options: TransformOptions) -> None:
     ----------
     options : TransformOptions
     """
-    if options.precision is not None:
-        check_one_of(options.precision, "--precision", tuple(PRECISIONS))
-    check_one_of(options.side, "--side", ("document", "query"))
-    model = load_model(options.model)
-    inputs = [path for path in (options.model, options.input) if path.exists()]
-    check_output(options.output, *inputs)
     began = time.monotonic()
-    role: Any = "queries" if options.side == "query" else "corpus"
-    source = open_source("INPUT", options.input, role, column=options.column, ids=options.ids)
-    source.check_width(model.n_features_in_, "those MODEL was fitted on")
-    with naming("--dim", dim="--dim"):
-        dim = model.n_features_in_ if model.dim is None else model.dim
-        dim = check_dim(dim if options.dim is None else options.dim, model.n_features_in_)
-    work = _Work(model, source, dim, options)
-    n, d = source.shape
+    work = _opened(options)
     found: dict[str, Any] = {
         "command": "transform",
         "output": str(options.output),
-        "rows": n,
-        "d": d,
-        "dim": dim,
+        "rows": work.source.shape[0],
+        "d": work.source.shape[1],
+        "dim": work.dim,
         "side": options.side,
         "precision": options.precision,
-        "ids": source.ids_name or "row numbers",
-        "bytes_in": source.n_bytes,
+        "ids": work.source.ids_name or "row numbers",
+        "bytes_in": work.source.n_bytes,
     }
     if options.is_dry:
         _say_plan(work, found, time.monotonic() - began)
@@ -129,11 +116,27 @@ def transform(options: TransformOptions) -> None:
         say_json(found)
         return
     say(
-        f"Wrote {n:,} rows of {layout.shape[1]} {layout.dtype.name} to {options.output}, "
-        f"{count_bytes(found['bytes_in'])} to {count_bytes(found['bytes_out'])}, "
-        f"{found['seconds']:.1f} s.",
+        f"Wrote {found['rows']:,} rows of {layout.shape[1]} {layout.dtype.name} to "
+        f"{options.output}, {count_bytes(found['bytes_in'])} to "
+        f"{count_bytes(found['bytes_out'])}, {found['seconds']:.1f} s.",
         f"Stamp: {layout.stamp}",
     )
+
+
+def _opened(options: TransformOptions) -> _Work:
+    """Check all that can be checked before a row is read."""
+    if options.precision is not None:
+        check_one_of(options.precision, "--precision", tuple(PRECISIONS))
+    check_one_of(options.side, "--side", ("document", "query"))
+    model = load_model(options.model)
+    inputs = [path for path in (options.model, options.input) if path.exists()]
+    check_output(options.output, *inputs)
+    role: Any = "queries" if options.side == "query" else "corpus"
+    source = open_source("INPUT", options.input, role, column=options.column, ids=options.ids)
+    source.check_width(model.n_features_in_, "those MODEL was fitted on")
+    dim = model.n_features_in_ if model.dim is None else model.dim
+    dim = check_dim(dim if options.dim is None else options.dim, model.n_features_in_, "--dim")
+    return _Work(model, source, dim, options)
 
 
 def _write(work: _Work) -> Layout:

@@ -19,6 +19,7 @@ def bad(tmp_path_factory, data):
     np.save(folder / "objects.npy", np.array([{}], dtype=object))
     np.save(folder / "text.npy", np.array([["a"]]))
     np.savez(folder / "two.npz", a=data.corpus, b=data.corpus)
+    np.savez(folder / "no_rows.npz", X=np.zeros((0, 384)))
     np.savez(folder / "twice.npz", X=data.corpus, ids=np.zeros(len(data.corpus), int))
     (folder / "cut.npy").write_bytes((folder / "narrow.npy").read_bytes()[:500])
     (folder / "cut.npz").write_bytes((folder / "two.npz").read_bytes()[:5000])
@@ -54,6 +55,7 @@ INPUTS = [
     ("{bad}/two.npz", "--column must name a 2-D array of numbers in "),
     ("{bad}/two.npz --column c", "--column must name a 2-D array of numbers in "),
     ("{bad}/two.npz --column a --ids b", "--ids must name text or whole numbers, one a row in "),
+    ("{bad}/no_rows.npz", "CORPUS must hold at least one row and column, got shape (0, 384) in "),
     ("{bad}/no.parquet", "CORPUS must be a Parquet file, got "),
     ("{bad}/numbers.parquet", "--column must name a column of lists of numbers in "),
     ("{files}/corpus.parquet --column no", "--column must name a column of lists of numbers in "),

@@ -1,5 +1,6 @@
 """`madapt transform`: each format in and out, codes, sides, blocks, what a plan says."""
 
+import copy
 import json
 
 import numpy as np
@@ -136,3 +137,12 @@ def test_vectors_of_another_model_are_told_in_one_line(data, model, tmp_path, co
     assert code == 0
     assert err.startswith("madapt: warning: INPUT does not look like vectors of the model")
     assert err.count("\n") == 1
+
+
+def test_a_model_that_gives_frames_writes_the_same(data, adaptor, files, tmp_path, succeed):
+    pytest.importorskip("pandas")
+    framed = copy.deepcopy(adaptor)
+    framed.set_output(transform="pandas").save(tmp_path / "framed.safetensors")
+    path = tmp_path / "a.npy"
+    succeed("transform", tmp_path / "framed.safetensors", files / "corpus.npy", "-o", path)
+    np.testing.assert_array_equal(np.load(path), adaptor.transform(data.corpus))
