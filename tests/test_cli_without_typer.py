@@ -10,7 +10,7 @@ import pytest
 from madapt import _demo
 from madapt.cli import COMMANDS, main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
