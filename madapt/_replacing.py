@@ -6,12 +6,14 @@ import errno
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from madapt.exceptions import InvalidTypeError
 
-__all__ = ["as_path", "replace_file"]
+__all__ = ["as_path", "replace_file", "replacing"]
 
 #: What folders of some network file systems answer to fsync.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
@@ -24,16 +26,20 @@ def as_path(path: Any) -> Path:
     return Path(path)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that whoever opens the path finds the old file or the new one, whole.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to that takes the place of another one when it is whole.
 
     Parameters
     ----------
     path : Path
         In a folder that exists. A link stays, what it leads to is replaced; so are the
         permissions of a file that is there.
-    data : bytes
-        All that will be in it.
+
+    Yields
+    ------
+    binary file
+        To be written; after any error within the block, Ctrl-C too, the old file is as it was.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def replace_file(path: Path, data: bytes) -> None:
     temporary = target.with_name(f".madapt-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
@@ -59,9 +65,30 @@ def replace_file(path: Path, data: bytes) -> None:
         temporary.replace(target)
         _flush_folder(target.parent)
     except OSError as error:
+        if error.filename not in (None, str(temporary), str(target), str(target.parent)):
+            raise  # of another file, one that was being read
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)  # there only if something went wrong
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that whoever opens the path finds the old file or the new one, whole.
+
+    Parameters
+    ----------
+    path : Path
+        As `replacing` takes it.
+    data : bytes
+        All that will be in it.
+
+    Raises
+    ------
+    OSError
+        As `replacing` does.
+    """
+    with replacing(path) as file:
+        file.write(data)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -6,12 +6,14 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import madapt
-from madapt.exceptions import MadaptError
+from madapt.exceptions import MadaptError, MadaptWarning
 
 __all__ = ["main"]
 
@@ -19,11 +21,21 @@ __all__ = ["main"]
 ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 MOST_SEED = 2**32 - 1
 PICTURES = (".pdf", ".png", ".svg")
+#: The commands that need typer; `madapt NAME --help` says more of each.
+COMMANDS = {
+    "fit": "learn an adaptor from a file of vectors",
+    "transform": "adapt a file of vectors, block by block",
+    "evaluate": "measure search by the number of dims kept",
+    "recommend": "say which dim keeps enough",
+    "info": "say what a model's file holds",
+}
 
 _EXAMPLES = """\
 examples:
   madapt demo                     see what madapt does, without data and without a network
   madapt demo --output curve.png  the same, with the picture saved elsewhere
+  madapt fit corpus.parquet -o model.safetensors
+  madapt transform model.safetensors corpus.parquet -o small.parquet --dim 64
 """
 _DEMO = """\
 Fit on the collection that comes with madapt, 1,400 abstracts and 225 judged queries with
@@ -61,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
+        with _warnings_in_a_line():
+            _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except SystemExit as ended:  # how argparse ends: help, version, usage
         return ended.code if isinstance(ended.code, int) else 0
@@ -73,10 +85,55 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is left in the buffer must go somewhere when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except (MadaptError, ImportError, OSError, ValueError) as error:
+    except (MadaptError, ImportError, MemoryError, OSError, ValueError) as error:
         print("madapt: error:", *str(error).split(), file=sys.stderr)
         return ERROR
     return 0
+
+
+def _run(arguments: list[str]) -> None:
+    """Do what is asked for; demo, help and version need nothing but the standard library."""
+    if arguments and arguments[0] in COMMANDS:
+        work = _read_by_typer(arguments)
+        if callable(work):
+            work()
+        return
+    parsed = _parser().parse_args(arguments)
+    parsed.run(parsed)
+
+
+def _read_by_typer(arguments: list[str]) -> Any:
+    """Return what is to be done, or an exit code; usage errors are one line."""
+    try:
+        import typer  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f'madapt {arguments[0]} needs typer, which is not installed: pip install "madapt[cli]"'
+        ) from None
+    from madapt._commands.app import read
+
+    try:
+        return read(arguments)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer does not name its errors of usage
+            raise
+        message = " ".join(error.format_message().split()).rstrip(".")
+        name = f"madapt {arguments[0]}"
+        print(f"{name}: error: {message}; see {name} --help", file=sys.stderr)
+        raise SystemExit(ERROR) from None
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Print warnings of madapt as one line each, without the place in the code."""
+
+    def show(message: Any, category: type[Warning], *where: Any, **others: Any) -> None:
+        print("madapt: warning:", *str(message).split(), file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", MadaptWarning)
+        warnings.showwarning = show
+        yield
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,12 +143,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ERROR, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
+class _CommandsHelp(argparse.RawDescriptionHelpFormatter):
+    """Room for the names of commands, whose indentation argparse forgets to count."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = 4 + max(map(len, COMMANDS))
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="madapt",
         description="Make any embedding Matryoshka: each prefix of a vector a good vector.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_CommandsHelp,
     )
     parser.add_argument("--version", action="version", version=f"madapt {madapt.__version__}")
     parser.set_defaults(run=lambda arguments: parser.print_help())
@@ -109,6 +174,8 @@ def _parser() -> _Parser:
         "--seed", type=_seed, default=0, metavar="N", help="seed of the fits (default: 0)"
     )
     demo.add_argument("--no-plot", action="store_true", help="make no picture")
+    for name, summary in COMMANDS.items():  # for the list; `_run` has them read by typer
+        commands.add_parser(name, help=summary)
     return parser
 
 

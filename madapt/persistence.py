@@ -20,7 +20,7 @@ from madapt.quantization import Quantizer
 from madapt.recommendation import DimRecommendation
 from madapt.training import HeldOutScores, Stream
 
-__all__ = ["FORMAT", "PersistenceMixin"]
+__all__ = ["FORMAT", "PersistenceMixin", "written_by"]
 
 #: The newest format of files there is; raised when an older madapt would misread a file.
 FORMAT = 1
@@ -137,6 +137,22 @@ class PersistenceMixin:
         raise InvalidFileError(
             f"it is a {source}, whose {', '.join(unknown)} the {cls.__name__} here does not have"
         )
+
+
+def written_by(path: str | os.PathLike[str]) -> tuple[str, int]:
+    """Return which madapt wrote a file, and the format of the file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    madapt.exceptions.InvalidFileError
+        As `load` does.
+    """
+    content, _ = _unpacked(as_path(path))
+    return str(content["madapt"]), int(content["format"])
 
 
 def _may_be_attribute(cls: type, name: str) -> bool:

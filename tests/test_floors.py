@@ -46,7 +46,7 @@ FLOORS = [
         "persistence",
         "export",
     },
-    {"cli", "_demo"},
+    {"cli", "_commands", "_demo"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}
 

@@ -15,7 +15,7 @@ from madapt._checks import check_embeddings
 from madapt._qrels import index_ids
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["Vectors", "choose_vectors", "read_npy_pair", "read_npz"]
+__all__ = ["Vectors", "choose_vectors", "read_npy_pair", "read_npz", "read_vectors"]
 
 _PAIR = ("corpus.npy", "queries.npy")
 _KEYS = ("corpus", "corpus_ids", "queries", "query_ids")
@@ -140,6 +140,42 @@ def read_npy_pair(
         arrays.append(array)
     name = " and ".join(path.name for path in pair)
     return _checked(name, arrays[0], np.array([*corpus_ids]), arrays[1], np.array([*query_ids]))
+
+
+def read_vectors(
+    chosen: Path | tuple[Path, Path],
+    documents: Collection[str] | None,
+    questions: Collection[str] | None,
+) -> Vectors:
+    """Read the vectors that `choose_vectors` has found.
+
+    Parameters
+    ----------
+    chosen : Path or pair of Path
+        An .npz, or two .npy files.
+    documents, questions : collection of str or None
+        Ids of ``corpus.jsonl`` and ``queries.jsonl`` in their order, None without the file;
+        rows of .npy files follow them.
+
+    Returns
+    -------
+    Vectors
+        float32 or float64 vectors and ids as text.
+
+    Raises
+    ------
+    InvalidValueError
+        If there are no ids that rows could follow, or as `read_npz` and `read_npy_pair`.
+    """
+    if isinstance(chosen, Path):
+        return read_npz(chosen)
+    if documents is None or questions is None:
+        missing = "corpus.jsonl" if documents is None else "queries.jsonl"
+        raise InvalidValueError(
+            f"folder must hold corpus.jsonl and queries.jsonl, whose ids the rows of "
+            f"{chosen[0].name} and {chosen[1].name} follow, got no {missing}"
+        )
+    return read_npy_pair(chosen, documents, questions)
 
 
 def _only_one(folder: Path) -> Path | tuple[Path, Path]:

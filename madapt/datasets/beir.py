@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from madapt._qrels import as_qrels
 from madapt.datasets._records import read_jsonl, read_qrels
-from madapt.datasets._vectors import Vectors, choose_vectors, read_npy_pair, read_npz
+from madapt.datasets._vectors import choose_vectors, read_vectors
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 __all__ = ["load_beir"]
@@ -87,7 +87,7 @@ def load_beir(
     chosen = choose_vectors(folder, vectors)
     documents = read_jsonl(folder / "corpus.jsonl")
     questions = read_jsonl(folder / "queries.jsonl")
-    read = _read_vectors(chosen, documents, questions)
+    read = read_vectors(chosen, documents, questions)
     judged = read_qrels(judgments_path)
 
     rows = [i for i, query_id in enumerate(read.query_ids.tolist()) if query_id in judged]
@@ -135,20 +135,6 @@ def _qrels_path(folder: Path, split: str) -> Path:
             f"split must name a file of {folder / 'qrels'}, where there is {listed}, got {split!r}"
         )
     return found[split]
-
-
-def _read_vectors(
-    chosen: Path | tuple[Path, Path], documents: _Records | None, questions: _Records | None
-) -> Vectors:
-    if isinstance(chosen, Path):
-        return read_npz(chosen)
-    if documents is None or questions is None:
-        missing = "corpus.jsonl" if documents is None else "queries.jsonl"
-        raise InvalidValueError(
-            f"folder must hold corpus.jsonl and queries.jsonl, whose ids the rows of "
-            f"{chosen[0].name} and {chosen[1].name} follow, got no {missing}"
-        )
-    return read_npy_pair(chosen, documents, questions)
 
 
 def _texts(

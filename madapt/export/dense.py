@@ -104,7 +104,7 @@ def to_sentence_transformers(
 
 
 def _layers(model: Folded) -> Iterator[Layer]:
-    """Yield weights (out, in), biases (out,) or None, and the activation of each Dense."""
+    """Give weights (out, in), biases (out,) or None, and the activation of each Dense."""
     s = np.zeros(model.d) if model.s is None else model.s
     if model.V is None or model.t is None or model.W is None:
         yield model.A.T, model.s, "identity"

@@ -1,0 +1,1 @@
+"""The commands of `madapt` that need typer: one subject a file, nothing imported before its use."""

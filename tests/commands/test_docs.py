@@ -1,0 +1,48 @@
+"""The session of docs/command-line.md runs as written, with a step instead of a whole training."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
+
+
+def shape_of(text):
+    """Return a text without its numbers and names that follow from training."""
+    text = re.sub(r"[0-9a-f]{16}|Kept: \w+|\d[\d.,]*%?|[KM]iB", "", text)
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """Commands and what the page says that they print, and a folder with the files."""
+    if not PAGE.exists():
+        pytest.skip("the docs are not there, only the package")
+    text = PAGE.read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    printed = re.search(r"```console\n\$ (.*?)```", text, re.DOTALL)[1]
+    folder = tmp_path_factory.mktemp("session")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(code, {})
+    steps = [step.partition("\n") for step in printed.split("\n$ ")]
+    return folder, [(command, output) for command, _, output in steps]
+
+
+def test_each_command_prints_what_the_page_shows(session, command, monkeypatch):
+    folder, steps = session
+    monkeypatch.chdir(folder)
+    assert len(steps) == 8
+    for line, output in steps:
+        name, *arguments = shlex.split(line)
+        assert name == "madapt"
+        quick = ["--max-iter", "1"] if "fit" in arguments and "--dry-run" not in arguments else []
+        code, out, err = command(*arguments, *quick)
+        assert (code, err) == (0, "")
+        if arguments[0] in ("evaluate", "transform") or "--dry-run" in arguments:
+            assert shape_of(out) == shape_of(output)
+        else:  # the guard keeps less of a training of one step
+            assert shape_of(out)[:2] == shape_of(output)[:2]
+    assert (folder / "small.parquet").is_file()
