@@ -104,7 +104,13 @@ def to_sentence_transformers(
 
 
 def _layers(model: Folded) -> Iterator[Layer]:
-    """Give weights (out, in), biases (out,) or None, and the activation of each Dense."""
+    """Give each Dense of a model.
+
+    Yields
+    ------
+    tuple
+        Weights of shape (out, in), biases of shape (out,) or None, and the activation.
+    """
     s = np.zeros(model.d) if model.s is None else model.s
     if model.V is None or model.t is None or model.W is None:
         yield model.A.T, model.s, "identity"
