@@ -17,7 +17,7 @@ from madapt.baselines import PCAReducer, SVDRotation, Truncation
 from madapt.datasets import load_cranfield
 from madapt.estimator import MatryoshkaAdaptor
 from madapt.evaluation import DimensionCurveDisplay, dimension_curve
-from madapt.exceptions import MadaptWarning
+from madapt.exceptions import InterruptedWarning, JudgmentsWarning
 from madapt.neighbors import top_k
 
 __all__ = ["NEXT_STEPS", "Demo", "run_demo"]
@@ -183,9 +183,10 @@ def _stage(name: str, progress: TextIO) -> Iterator[None]:
     try:
         with redirect_stdout(_Dots(progress)), warnings.catch_warnings():
             # The estimator keeps its best state on Ctrl-C and goes on with a warning.
-            warnings.filterwarnings("error", "fit was interrupted", MadaptWarning)
+            warnings.simplefilter("error", InterruptedWarning)
+            warnings.simplefilter("ignore", JudgmentsWarning)  # the table shows that, too
             yield
-    except MadaptWarning:
+    except InterruptedWarning:
         progress.write("\n")
         raise KeyboardInterrupt from None
     except BaseException:

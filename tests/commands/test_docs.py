@@ -40,7 +40,8 @@ def test_each_command_prints_what_the_page_shows(session, command, monkeypatch):
         assert name == "madapt"
         quick = ["--max-iter", "1"] if "fit" in arguments and "--dry-run" not in arguments else []
         code, out, err = command(*arguments, *quick)
-        assert (code, err) == (0, "")
+        assert code == 0
+        assert err == "" or (quick and "the judgments were not learned from" in err)
         if arguments[0] in ("evaluate", "transform") or "--dry-run" in arguments:
             assert shape_of(out) == shape_of(output)
         else:  # the guard keeps less of a training of one step

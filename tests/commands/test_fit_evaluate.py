@@ -42,6 +42,14 @@ def test_fit_with_labels_is_the_library_s(names, files, data, judged, tmp_path, 
     assert not found["is_interrupted"]
 
 
+def test_judgments_that_are_refused_are_said_in_a_line(files, tmp_path, command):
+    path = tmp_path / "model.safetensors"
+    code, _, err = command("fit", files / "beir", "--split", "test", "-o", path, *FIT)
+    assert code == 0
+    assert err.startswith("madapt: warning: the judgments were not learned from: held-out")
+    assert err.count("\n") == 1
+
+
 def test_a_split_of_a_beir_folder_brings_its_labels(files, judged, tmp_path, succeed):
     path = tmp_path / "model.safetensors"
     found = succeed("fit", files / "beir", "--split", "test", "-o", path, *FIT)
