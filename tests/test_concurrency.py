@@ -231,6 +231,33 @@ def test_thread_counts_come_back_after_an_error(monkeypatch, two_threads, error)
     assert thread_counts() == two_threads
 
 
+#: In a process of its own, which has not loaded faiss and its BLAS yet.
+LOADED_LATER = """
+from threadpoolctl import threadpool_info, threadpool_limits
+from madapt.backends.numba._threads import one_blas_thread
+
+def counts():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+with threadpool_limits(2, user_api="blas"), one_blas_thread() as n_threads:
+    assert n_threads == 2, n_threads
+before = len(counts())
+import faiss
+assert len(counts()) > before, counts()
+with threadpool_limits(2, user_api="blas"):
+    with one_blas_thread():
+        print(*set(counts()))
+    print(*set(counts()))
+"""
+
+
+def test_a_blas_that_is_loaded_later_is_held_too():
+    pytest.importorskip("faiss", reason="it brings a BLAS of its own")
+    command = [sys.executable, "-c", LOADED_LATER]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.stdout.split() == ["1", "2"], done.stderr
+
+
 def test_thread_counts_come_back_after_a_transform_that_fails(model, two_threads):
     bad = X.copy()
     bad[3, 4] = np.nan

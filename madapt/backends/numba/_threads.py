@@ -10,11 +10,12 @@ Which thread takes which tile depends on their number alone: so do the bits of e
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -22,33 +23,31 @@ from threadpoolctl import ThreadpoolController
 __all__ = ["in_parallel", "one_blas_thread"]
 
 _lock = threading.Lock()
-#: How many kernels run at this moment, and how many threads each BLAS library had before.
+#: How many kernels run at this moment, and the BLAS libraries with the threads each had before.
 _running = 0
-_before: list[int] = []
+_held: list[tuple[Any, int]] = []
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
     """Hold BLAS to one thread, for the whole process; yield how many it had."""
-    global _running, _before
-    libraries = _blas()
+    global _running, _held
+    libraries = _blas(len(sys.modules))
     with _lock:
         if not _running:
-            _before = [library.num_threads for library in libraries]
-            for library, count in zip(libraries, _before, strict=True):
+            _held = [(library, library.num_threads) for library in libraries]
+            for library, count in _held:
                 if count != 1:
                     library.set_num_threads(1)
         _running += 1
-        n_threads = max(1, min(_before, default=1))
+        n_threads = max(1, min((count for _, count in _held), default=1))
     try:
         yield n_threads
     finally:
         with _lock:
             _running -= 1
             if not _running:
-                for library, count in zip(libraries, _before, strict=True):
-                    if count != 1:
-                        library.set_num_threads(count)
+                _give_back()
 
 
 def in_parallel(work: Callable[[int], None], n_parts: int) -> None:
@@ -62,9 +61,20 @@ def in_parallel(work: Callable[[int], None], n_parts: int) -> None:
         other.result()
 
 
-@cache
-def _blas() -> list[Any]:
-    """Return threadpoolctl's handles of the BLAS libraries that are loaded."""
+def _give_back() -> None:
+    """Let each library have the threads it had before."""
+    for library, count in _held:
+        if count != 1:
+            library.set_num_threads(count)
+
+
+@lru_cache(maxsize=1)
+def _blas(n_modules: int) -> list[Any]:
+    """Return threadpoolctl's handles of the BLAS libraries that are loaded.
+
+    Looking takes milliseconds, so it is done again only after an import, which may have
+    loaded another one.
+    """
     found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
     return found
 
@@ -80,8 +90,7 @@ def _start_anew() -> None:
     global _lock, _running
     running, _lock, _running = _running, threading.Lock(), 0
     if running:
-        for library, count in zip(_blas(), _before, strict=True):
-            library.set_num_threads(count)
+        _give_back()
 
 
 if hasattr(os, "register_at_fork"):
