@@ -145,6 +145,7 @@ def written_by(path: str | os.PathLike[str]) -> tuple[str, int]:
     Parameters
     ----------
     path : str or path
+        A file that `save` wrote.
 
     Raises
     ------

@@ -63,6 +63,6 @@ def test_types_and_data_lie_in_the_package():
 
 
 def test_the_readme_command_is_the_one_that_is_run():
-    command = 'pip install -e ".[test]" && pytest'
+    command = 'pip install -e ".[test]" && pytest -n auto'
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 __all__ = ["History", "Position", "minimise"]
 
 #: Steps between two positions that are kept, so that an interrupted run can go on.
@@ -110,7 +112,10 @@ def minimise(
                     break
             if at.done == max_iter:
                 break
-            loss, new_state = step(at.state, at.done)
+            # OpenBLAS 0.3.31 now and then calls a right product invalid; what is wrong shows
+            # in the loss.
+            with np.errstate(invalid="ignore"):
+                loss, new_state = step(at.state, at.done)
             if not math.isfinite(loss):
                 # The step before is what led here.
                 at.state, at.done = at.before, max(at.done - 1, 0)
