@@ -266,22 +266,27 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         side: str,
         out: np.ndarray | None = None,
         codec: Codec | None = None,
+        normalize: bool | None = None,
     ) -> np.ndarray:
-        """Return m coordinates of rows, or what codec keeps of them, block by block."""
+        """Return m coordinates of rows, or what codec keeps of them, block by block.
+
+        Rows are scaled as they were at the fit, whatever `normalize` was set to since.
+        """
         return transform_blocks(
             self.adaptor_,
             rows,
             m,
             mean=self._mean(side),
-            normalize=self.normalize,
+            normalize=self.quantizer_.unit if normalize is None else normalize,
             out=out,
             codec=codec,
         )
 
     def _calibrated(self, documents: np.ndarray) -> Quantizer:
         """Return the codes' calibration on some of the documents."""
-        Z = self._adapted(spread_rows(documents), documents.shape[1], "document")
-        return Quantizer.fit(Z, self.dims_, unit=bool(self.normalize))
+        unit, d = bool(self.normalize), documents.shape[1]
+        Z = self._adapted(spread_rows(documents), d, "document", normalize=unit)
+        return Quantizer.fit(Z, self.dims_, unit=unit)
 
     def _mean(self, side: str) -> np.ndarray | None:
         """Return what a side's rows lose, None without centring."""

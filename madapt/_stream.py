@@ -61,7 +61,8 @@ class StreamMixin(TrainedMixin):
         ------
         ValueError, TypeError
             If X has no rows or another number of columns than before, or a parameter cannot be
-            used, or the estimator was fitted with labels or centring. The stream is as it was
+            used or, like `normalize`, differs from before, or the estimator was fitted with
+            labels or centring. The stream is as it was
             before the call.
 
         Examples
@@ -87,6 +88,11 @@ class StreamMixin(TrainedMixin):
             backend = get_backend(self.backend)
             stream = self._begun(rows) if before is None else before
             check_center(self.center, has_queries=False)
+            if before is not None and bool(self.normalize) != self.quantizer_.unit:
+                raise InvalidValueError(
+                    f"normalize must be {self.quantizer_.unit}, as for the rows before, "
+                    f"got {self.normalize}"
+                )
             stream = stream.followed_by(unit_rows(rows) if self.normalize else rows, max_rows)
             if not np.isfinite(stream.products).all():
                 raise InvalidValueError(

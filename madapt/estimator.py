@@ -118,7 +118,7 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
         Whether a further `fit` starts from what was learned, the rotation and the MLP, instead of
         the SVD rotation; and after an interruption, on the same data, goes on where it ended.
     normalize : bool, default=True
-        Scale rows to unit length on entry and on output.
+        Scale rows to unit length on entry and on output. `transform` does what was set at the fit.
     backend : str, default="auto"
         Where the training runs; see `madapt.backends.available`.
     random_state : int, RandomState instance or None, default=None

@@ -265,6 +265,18 @@ def test_the_constructor_s_dim_is_the_default():
         model.set_params(dim=0).transform(OTHERS)
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+def test_rows_are_scaled_as_they_were_at_the_fit(normalize):
+    model = trained(normalize=normalize)
+    before = [model.transform(3 * OTHERS, 5), model.transform(OTHERS, 5, precision="int8")]
+    model.set_params(normalize=not normalize)
+    after = [model.transform(3 * OTHERS, 5), model.transform(OTHERS, 5, precision="int8")]
+    for one, other in zip(before, after, strict=True):
+        assert_array_equal(one, other)
+    assert model.fingerprint_ == trained(normalize=normalize).fingerprint_
+    assert model.fit(X).fingerprint_ == trained(normalize=not normalize).fingerprint_
+
+
 @pytest.mark.parametrize("came", ["float64", "float32", "float16", "int32", "int8", "bool"])
 def test_dtypes_that_come_and_go(came):
     rows = (40 * X).astype(came) if came != "bool" else X > 0

@@ -137,6 +137,15 @@ def test_sums_of_squares_that_overflow_are_refused():
         model.partial_fit(X.astype(np.float64) * 1e200)
 
 
+def test_one_stream_has_rows_of_one_scale():
+    model = streamed(2)
+    before = model.fingerprint_
+    with pytest.raises(InvalidValueError, match="normalize must be True, as for the rows before"):
+        model.set_params(normalize=False).partial_fit(X)
+    assert model.fingerprint_ == before
+    assert model.set_params(normalize=True).partial_fit(X).n_samples_seen_ == 2 * N
+
+
 @pytest.mark.parametrize("labels", [{"qrels": [{i: 1} for i in range(30)]}, {"center": 0.5}])
 def test_labels_and_centring_are_not_thrown_away(labels):
     model = MatryoshkaAdaptor(**FAST, guard=False, center=labels.pop("center", None))

@@ -365,7 +365,7 @@ class AnyOrder(RuleBasedStateMachine):
                 back = self.model.dequantize(Z, precision, m)
             assert back.shape == (len(rows), m)
             assert np.isfinite(back).all()
-        elif self.model.normalize:
+        elif self.model.quantizer_.unit:
             lengths = np.linalg.norm(Z.astype(float), axis=1)
             is_zero = ~np.asarray(rows, float).any(axis=1)
             near = np.abs(lengths - 1) < (2e-3 if precision == "float16" else 1e-5)

@@ -111,7 +111,7 @@ def folded(adaptor: Any, side: str) -> Folded:
             hidden = P @ W1, t, W2
     origin = {"madapt": __version__, "fingerprint": adaptor.fingerprint_, "side": side}
     shift = s if s.any() else None
-    return Folded(A, shift, *hidden, activation, bool(adaptor.normalize), origin)
+    return Folded(A, shift, *hidden, activation, adaptor.quantizer_.unit, origin)
 
 
 def refuse_mlp(model: Folded, what: str) -> None:
