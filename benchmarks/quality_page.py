@@ -30,7 +30,8 @@ significantly below: a paired sign-flip permutation test over queries, {RESAMPLE
 p < {LEVEL}, not corrected for the number of comparisons. Bold is
 the best of those that keep m dims. *frozen* is the whole vector at every dim. Differences are
 points of nDCG@10 (hundredths). The *start* is the SVD rotation after the same centring as the
-fit's. Each query's scores are kept in benchmarks/results/quality.npz. madapt's cells
+fit's. Each query's scores are kept in benchmarks/results/quality.npz, and the commands that
+measured them are at the end. madapt's cells
 with 10, 50 and 500 queries, of cut corpora and most of wrong judgments are older than the rest: 50
 unlabeled queries, not 100, were held out, and judged ones behind a rotation that had seen them.
 """
@@ -45,7 +46,7 @@ def markdown(store: Store, figures: list[str]) -> str:
     """Return the page; `figures` are the names of the files under images."""
     shown = {name: f"![{_CAPTIONS[name]}](images/{name})" for name in figures}
     sections = (
-        ["# Quality", "", *paragraph(_INTRODUCTION), *_commands(store)],
+        ["# Quality", "", *paragraph(_INTRODUCTION)],
         summary(store),
         _label_free(store, shown),
         _queries(store),
@@ -53,21 +54,31 @@ def markdown(store: Store, figures: list[str]) -> str:
         labels_section(store, shown.get("quality-labels.png")),
         scarce_section(store, shown.get("quality-scarce.png")),
         adversarial_section(store),
+        _commands(store),
     )
     return "\n".join(line for section in sections for line in section).rstrip() + "\n"
 
 
 def _commands(store: Store) -> list[str]:
-    """Say how and where each part was measured; of two runs of a cell the later one counts."""
-    said: dict[tuple[str, str], list[str]] = {}
+    """Say how and where each part was measured."""
+    said: dict[str, dict[str, list[str]]] = {}
     for part, runs in store.report["parts"].items():
         for run in runs:
-            said.setdefault((run["command"], machine_of(run)), []).append(part)
-    lines = []
-    for (command, machine), parts in said.items():
-        chosen = "" if set(parts) == set(PARTS) else f" --parts {','.join(parts)}"
-        lines += paragraph(f"Measured by `{command}{chosen}` on {machine}.")
+            there = said.setdefault(machine_of(run), {})
+            there.setdefault(run["command"], []).append(part)
+    lines = ["## Commands", "", *paragraph(_COMMANDS)]
+    for machine, commands in said.items():
+        lines += paragraph(f"On {machine}:")
+        for command, parts in commands.items():
+            chosen = "" if set(parts) == set(PARTS) else f" --parts {','.join(parts)}"
+            lines.append(f"- `{command}{chosen}`")
+        lines.append("")
     return lines
+
+
+_COMMANDS = """\
+What each part was measured by. Where two commands measure the same cell, the later one counts.
+"""
 
 
 def _label_free(store: Store, shown: dict[str, str]) -> list[str]:
