@@ -8,7 +8,7 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.optimizers import nearest_orthogonal
 
-__all__ = ["carried", "composed"]
+__all__ = ["carried", "composed", "moved"]
 
 
 def composed(P: np.ndarray, learned: ResidualAdaptor, backend: Backend) -> ResidualAdaptor:
@@ -21,6 +21,12 @@ def composed(P: np.ndarray, learned: ResidualAdaptor, backend: Backend) -> Resid
         R = nearest_orthogonal(R, tolerance=64 * float(np.finfo(R.dtype).eps))
         P = np.concatenate([P[:, :k] @ R, P[:, k:]], axis=1)
     return ResidualAdaptor(P, activation=learned.activation, **arrays)
+
+
+def moved(adaptor: ResidualAdaptor, backend: Backend) -> ResidualAdaptor:
+    """Return an adaptor of NumPy arrays as one of the backend's."""
+    arrays = {name: backend.asarray(array) for name, array in adaptor.parameters.items()}
+    return adaptor.replace(**arrays)
 
 
 def carried(past: ResidualAdaptor | None, P: np.ndarray) -> ResidualAdaptor | None:

@@ -11,7 +11,7 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
-from madapt.training.composition import carried, composed
+from madapt.training.composition import carried, composed, moved
 from madapt.training.data import Fit, TrainingData
 from madapt.training.guard import LEVEL, NEIGHBOR_MARGIN, is_no_worse, neighbor_ndcg
 from madapt.training.loop import History
@@ -126,7 +126,7 @@ def _trainer(
                 generator,
                 split=split,
                 run=runs(f"stage 1, {k} dims", base),
-                kernels=backend.kernels,
+                backend=backend,
             )
 
     return train
@@ -217,5 +217,5 @@ def _first_state(
         return ResidualAdaptor(backend.asarray(identity))
     past = carried(fit.past, fit.start.P)
     if past is not None:
-        return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
+        return moved(past, backend)
     return initial_mlp(U.shape[1], settings.n_hidden, settings, generator, U)

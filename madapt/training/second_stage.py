@@ -11,7 +11,7 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
-from madapt.training.composition import carried, composed
+from madapt.training.composition import carried, composed, moved
 from madapt.training.data import Fit, JudgedQueries, TrainingData
 from madapt.training.guard import LEVEL, is_no_worse, labels_agree, query_ndcg
 from madapt.training.runs import Runs
@@ -63,10 +63,10 @@ def learn_with_labels(
     learned = known[: len(halves) - 1]
     losses: list[float] = []
     for h in halves[len(learned) :]:
-        first = _first(fit, judged, settings, generator, backend, h)
+        first = _first(fit, judged, settings, generator, h)
         with backend.training():
             one, history = learn_from_queries(
-                judged, first, settings, generator, run=runs("stage 2", P), kernels=backend.kernels
+                judged, first, settings, generator, run=runs("stage 2", P)
             )
         losses = losses or history.losses
         fit.interrupted = history.interrupted
@@ -89,6 +89,7 @@ def _rotated(
         backend.asarray(unit_rows(documents)),
         backend.asarray(unit_rows(judged.queries)),
         judged.qrels,
+        backend,
     )
 
 
@@ -113,15 +114,14 @@ def _first(
     judged: JudgedCorpus,
     settings: Settings,
     generator: np.random.Generator,
-    backend: Backend,
     h: int,
 ) -> ResidualAdaptor:
     """Return what is trained: the MLP of the first stage or of the past, or else a new one."""
     if fit.adaptor.has_mlp:
-        return fit.adaptor.replace(P=None)
+        return moved(fit.adaptor.replace(P=None), judged.backend)
     past = carried(fit.past, fit.adaptor.P)
     if past is not None:
-        return past.replace(**{name: backend.asarray(W) for name, W in past.parameters.items()})
+        return moved(past, judged.backend)
     return initial_mlp(judged.documents.shape[1], h, settings, generator, judged.documents)
 
 
@@ -136,7 +136,7 @@ def _cross_validated(
     runs: Runs,
 ) -> CrossValidation | None:
     """Train on folds; None where judgments have nothing to do with the embedding."""
-    first = _first(fit, judged, settings, generator, backend, _hidden(fit, settings)[0])
+    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[0])
     # An MLP of the past is compared with what there is without it.
     is_past = _has_begun(fit) and not fit.adaptor.has_mlp
     reference = ResidualAdaptor() if is_past else first
@@ -150,7 +150,6 @@ def _cross_validated(
             generator,
             strengths=(1.0,) if _has_begun(fit) else STRENGTHS,
             reference=reference,
-            kernels=backend.kernels,
         )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from array_api_compat import array_namespace, device
 from scipy.sparse import csr_array
 
 from madapt.adaptor import ResidualAdaptor
+from madapt.backends import Backend
 from madapt.losses import Objective
 from madapt.neighbors import top_k
 from madapt.training.guard import query_ndcg
@@ -57,6 +57,8 @@ class JudgedCorpus:
         The queries' unit rows.
     qrels : csr_array of shape (n_queries, n_documents)
         Grades; each query has a positive.
+    backend : Backend
+        Where the arrays live.
     """
 
     queries: Any
@@ -64,18 +66,19 @@ class JudgedCorpus:
     T: Any
     query_targets: Any
     qrels: csr_array
+    backend: Backend
 
     def subset(self, index: np.ndarray) -> JudgedCorpus:
         """Return the same with some of the queries only."""
         xp = array_namespace(self.queries)
         at = xp.asarray(index, device=device(self.queries))
         rows, targets = (xp.take(A, at, axis=0) for A in (self.queries, self.query_targets))
-        return JudgedCorpus(rows, self.documents, self.T, targets, self.qrels[index])
+        return replace(self, queries=rows, query_targets=targets, qrels=self.qrels[index])
 
     def ndcg(self, adaptor: ResidualAdaptor, dims: tuple[int, ...]) -> np.ndarray:
         """Return nDCG@10 of each query at each dim, shape (L, n_queries)."""
-        Q = np.asarray(adaptor.transform(self.queries))
-        D = np.asarray(adaptor.transform(self.documents))
+        both = (self.queries, self.documents)
+        Q, D = (self.backend.to_numpy(adaptor.transform(X)) for X in both)
         return query_ndcg(self.qrels, lambda m: (Q[:, :m], D[:, :m]), dims)
 
 
@@ -132,7 +135,6 @@ def learn_from_queries(
     generator: np.random.Generator,
     *,
     run: Run = plain_run,
-    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> tuple[ResidualAdaptor, History]:
     """Train the MLP of an adaptor on judged queries.
 
@@ -148,8 +150,6 @@ def learn_from_queries(
         Draws the batches and the noise.
     run : callable
         What runs the loop.
-    kernels : mapping of str to callable, default={}
-        The backend's, for the losses.
 
     Returns
     -------
@@ -158,24 +158,24 @@ def learn_from_queries(
     history : History
         Of the steps that were done.
     """
-    stage = settings.supervised
-    hard, _ = top_k(np.asarray(data.queries), np.asarray(data.documents), N_HARD)
+    stage, backend = settings.supervised, data.backend
+    hard, _ = top_k(backend.to_numpy(data.queries), backend.to_numpy(data.documents), N_HARD)
     sampler = QuerySampler(data.qrels, stage.batch_size, settings.batch_documents, hard, generator)
     task = QueryTask(
         data.queries,
         data.documents,
         data.T,
-        replace(_objective(settings), kernels=kernels),
+        replace(_objective(settings), kernels=backend.kernels),
         sampler,
         generator,
         settings.ranking_weight,
         settings.reconstruction_weight,
         settings.input_noise,
         query_targets=data.query_targets,
-        fidelity=replace(_fidelity(settings), kernels=kernels),
+        fidelity=replace(_fidelity(settings), kernels=backend.kernels),
         fidelity_weight=settings.fidelity_weight,
     )
-    updater = Updater(stage.learning_rate, stage.max_iter, kernels)
+    updater = Updater(stage.learning_rate, stage.max_iter, backend.kernels)
 
     def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
         loss, gradients = task.gradients(state)
@@ -192,7 +192,6 @@ def cross_validate(
     *,
     strengths: tuple[float, ...] = STRENGTHS,
     reference: ResidualAdaptor | None = None,
-    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> CrossValidation:
     """Train on some queries and measure on the others, fold by fold.
 
@@ -205,7 +204,7 @@ def cross_validate(
         data = fold.data
         rest = np.setdiff1d(np.arange(data.qrels.shape[0]), fold.held_out)
         learned, history = learn_from_queries(
-            data.subset(rest), adaptor, settings, generator, run=fold.run, kernels=kernels
+            data.subset(rest), adaptor, settings, generator, run=fold.run
         )
         if history.interrupted:
             raise KeyboardInterrupt

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
 from madapt.adaptor import ResidualAdaptor
+from madapt.backends import Backend
 from madapt.losses import Objective
 from madapt.neighbors import top_k
 from madapt.training.guard import neighbor_ndcg
@@ -36,7 +36,7 @@ def learn_from_documents(
     *,
     split: Split,
     run: Run = plain_run,
-    kernels: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    backend: Backend,
 ) -> tuple[ResidualAdaptor, History]:
     """Train an adaptor on documents and unlabeled queries, without labels.
 
@@ -58,8 +58,8 @@ def learn_from_documents(
         of several, it is the last: what is trained on all rows cannot stop at a better one.
     run : callable
         What runs the loop.
-    kernels : mapping of str to callable, default={}
-        The backend's, for the losses.
+    backend : Backend
+        Where U and T live.
 
     Returns
     -------
@@ -71,18 +71,19 @@ def learn_from_documents(
     stage = settings.unsupervised
     xp = array_namespace(U)
     at = xp.asarray(np.concatenate([split.documents, split.queries]), device=device(U))
-    objective = replace(_objective(settings, U.shape[1]), kernels=kernels)
-    check_batch = _check_batch(T, split, settings)
+    objective = replace(_objective(settings, U.shape[1]), kernels=backend.kernels)
+    targets = backend.to_numpy(T)
+    check_batch = _check_batch(targets, split, settings)
     if settings.dim_weights == "relative" and settings.is_rotation_learned:
         objective = _weighed(objective, DocumentTask(U, T, objective), adaptor, check_batch)
     task = DocumentTask(
         xp.take(U, at, axis=0),
         xp.take(T, at, axis=0),
         objective,
-        _sampler(T, split, settings, generator),
+        _sampler(targets, split, settings, generator),
         settings.reconstruction_weight,
     )
-    updater = Updater(stage.learning_rate, stage.max_iter, kernels)
+    updater = Updater(stage.learning_rate, stage.max_iter, backend.kernels)
 
     def step(state: ResidualAdaptor, done: int) -> tuple[float, ResidualAdaptor]:
         loss, gradients = task.gradients(state)
@@ -90,7 +91,7 @@ def learn_from_documents(
 
     check = None
     if settings.early_stopping and split.is_only and len(split.held_out_documents) > 1:
-        check = _held_out_check(U, T, objective, check_batch, settings)
+        check = _held_out_check(U, T, objective, check_batch, settings, backend)
     return run(
         adaptor,
         step,
@@ -146,16 +147,16 @@ def _given(settings: Settings, k: int) -> tuple[float, ...] | None:
 
 
 def _sampler(
-    T: Any, split: Split, settings: Settings, generator: np.random.Generator
+    T: np.ndarray, split: Split, settings: Settings, generator: np.random.Generator
 ) -> DocumentSampler:
     """Draw from the training rows, with their neighbours where the top-k loss needs them."""
     n, n_queries = len(split.documents), len(split.queries)
     neighbors = None
     if settings.topk_weight and n > 1:
-        rows = np.asarray(T)[split.documents]
+        rows = T[split.documents]
         neighbors, _ = top_k(rows, rows, settings.n_neighbors, exclude_self=True)
         if n_queries:
-            of_queries, _ = top_k(np.asarray(T)[split.queries], rows, neighbors.shape[1])
+            of_queries, _ = top_k(T[split.queries], rows, neighbors.shape[1])
             neighbors = np.concatenate([neighbors, of_queries])
     batch = settings.unsupervised.batch_size
     columns = batch if settings.support_size is None else settings.support_size
@@ -170,7 +171,7 @@ def _sampler(
     )
 
 
-def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
+def _check_batch(T: np.ndarray, split: Split, settings: Settings) -> DocumentBatch:
     """Return held-out rows (training rows where there are none) against training documents."""
     queries = split.held_out_queries[: round(settings.query_share * CHECK_ROWS)]
     documents = split.held_out_documents if len(split.held_out_documents) > 1 else split.documents
@@ -181,9 +182,8 @@ def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
     if not settings.topk_weight:
         return DocumentBatch(rows, columns, None, queries)
     # One neighbour more than wanted: each document finds itself first.
-    targets = np.asarray(T)
-    both = targets[np.concatenate([rows, queries])]
-    nearest, _ = top_k(both, targets[columns], settings.n_neighbors + 1)
+    both = T[np.concatenate([rows, queries])]
+    nearest, _ = top_k(both, T[columns], settings.n_neighbors + 1)
     neighbors = np.zeros((len(both), len(columns)), dtype=bool)
     np.put_along_axis(neighbors, nearest, True, axis=1)
     np.fill_diagonal(neighbors[: len(rows)], False)
@@ -191,27 +191,32 @@ def _check_batch(T: Any, split: Split, settings: Settings) -> DocumentBatch:
 
 
 def _held_out_check(
-    U: Any, T: Any, objective: Objective, batch: DocumentBatch, settings: Settings
+    U: Any,
+    T: Any,
+    objective: Objective,
+    batch: DocumentBatch,
+    settings: Settings,
+    backend: Backend,
 ) -> Callable[[ResidualAdaptor], float]:
     """Return what early stopping looks at: lower is better."""
     if settings.is_rotation_learned:
-        return _lost_neighbors(U, T, objective.dims, batch)
+        return _lost_neighbors(U, T, objective.dims, batch, backend)
     task = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
     return lambda state: task.evaluate(state, batch)[0]
 
 
 def _lost_neighbors(
-    U: Any, T: Any, dims: tuple[int, ...], batch: DocumentBatch
+    U: Any, T: Any, dims: tuple[int, ...], batch: DocumentBatch, backend: Backend
 ) -> Callable[[ResidualAdaptor], float]:
     """Return what the guard will measure, negated, on a sample: mean over rows and dims."""
     rows = np.concatenate([batch.rows, batch.queries])
     others = batch.columns[len(batch.rows) :]
-    inputs, targets = np.asarray(U), np.asarray(T)
+    inputs, targets = backend.to_numpy(U), backend.to_numpy(T)
     similarities = targets[rows] @ targets[others].T
     one, other = inputs[rows], inputs[others]
 
     def lost(state: ResidualAdaptor) -> float:
-        P = np.asarray(state.P)
+        P = backend.to_numpy(state.P)
         Q, D = one @ P, other @ P
         scores = neighbor_ndcg(similarities, lambda m: (Q[:, :m], D[:, :m]), dims)
         return -float(scores.mean())
