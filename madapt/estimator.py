@@ -120,7 +120,7 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
     normalize : bool, default=True
         Scale rows to unit length on entry and on output. `transform` does what was set at the fit.
     backend : str, default="auto"
-        Where the training runs; see `madapt.backends.available`.
+        Where the training runs; see `madapt.backends.available`. "auto" takes the CPU's kernels.
     random_state : int, RandomState instance or None, default=None
         Seeds everything that is drawn; the same int gives the same numbers.
     verbose : int, default=0

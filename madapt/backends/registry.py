@@ -22,7 +22,18 @@ def _numba() -> Backend:
     return NumbaBackend()
 
 
-_makers: dict[str, Callable[[], Backend]] = {"numba": _numba, "numpy": NumpyBackend}
+def _cupy() -> Backend:
+    """Import CuPy only when somebody wants it."""
+    from madapt.backends.cupy import CupyBackend
+
+    return CupyBackend()
+
+
+_makers: dict[str, Callable[[], Backend]] = {
+    "cupy": _cupy,
+    "numba": _numba,
+    "numpy": NumpyBackend,
+}
 #: Tried in this order by "auto".
 _preferred = ("numba", "numpy")
 
