@@ -54,7 +54,12 @@ class CupyBackend(Backend):
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Give the memory that steps took back to the device at the end."""
+        """Give the memory that steps took back to the device at the end.
+
+        Yields
+        ------
+        None
+        """
         try:
             yield
         finally:
