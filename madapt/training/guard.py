@@ -15,6 +15,7 @@ from madapt.neighbors import top_k
 __all__ = [
     "LEVEL",
     "MARGIN",
+    "MOST_FAR",
     "NEIGHBOR_MARGIN",
     "is_no_worse",
     "labels_agree",
@@ -29,6 +30,9 @@ LEVEL = 0.05
 #: How far below the start the mean of a dim may fall, by judgments and by neighbours: held-out
 #: rows are many and say more than judged queries, which are few.
 MARGIN, NEIGHBOR_MARGIN = 0.01, 0.005
+#: The most relevant documents, as a share, that may lie in the half of the corpus far from their
+#: query. Of noise, a half lies there.
+MOST_FAR = 1 / 3
 #: An original similarity lower by that much makes a neighbour's grade e times smaller.
 GRADE_TEMPERATURE = 0.05
 
@@ -134,7 +138,9 @@ def query_ndcg(
     return scores
 
 
-def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEVEL) -> bool:
+def labels_agree(
+    scores: np.ndarray, shuffled: np.ndarray, far: np.ndarray, *, level: float = LEVEL
+) -> bool:
     """Say whether judgments have anything to do with the embedding.
 
     Parameters
@@ -143,6 +149,8 @@ def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEV
         Each query's nDCG by its own judgments, before it was learned from them.
     shuffled : ndarray of shape (n,)
         Its nDCG by another query's judgments.
+    far : ndarray of shape (n,)
+        The share of its relevant documents that are less like it than half of the corpus is.
     level : float, default=0.05
         Error probability of the test.
 
@@ -150,10 +158,12 @@ def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEV
     -------
     bool
         True if queries find more by their own judgments than by others', by a one-sided
-        paired t-test. Random and shuffled judgments, and such as call the farthest documents
-        relevant, do not pass; nothing learned from them could be better than the start.
+        paired t-test, and at most a third of what is relevant is far away, in the mean of
+        the queries. Random and shuffled judgments, and such as call the farthest documents
+        relevant, do not pass, nor do right ones among as many wrong ones: held-out queries
+        cannot tell those, as they are judged by the same mixture.
     """
-    return _is_above_zero(scores - shuffled, level)
+    return _is_above_zero(scores - shuffled, level) and float(far.mean()) <= MOST_FAR
 
 
 def is_no_worse(

@@ -206,7 +206,10 @@ def _kept(
 def _labels_agree(
     judged: JudgedCorpus, adaptor: ResidualAdaptor, generator: np.random.Generator
 ) -> bool:
-    """Compare what queries find by their own judgments and by those of another query."""
+    """Compare what queries find by their own judgments and by those of another query.
+
+    And look how far away the documents are that the judgments call relevant.
+    """
     n = judged.qrels.shape[0]
     order = generator.permutation(n)
     other = np.empty(n, dtype=np.intp)
@@ -214,7 +217,7 @@ def _labels_agree(
     full = (judged.documents.shape[1],)
     own = judged.ndcg(adaptor, full)[0]
     shuffled = replace(judged, qrels=judged.qrels[other]).ndcg(adaptor, full)[0]
-    return labels_agree(own, shuffled)
+    return labels_agree(own, shuffled, judged.far(adaptor))
 
 
 def _compared(

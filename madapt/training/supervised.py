@@ -10,6 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 from scipy.sparse import csr_array
 
+from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.losses import Objective
@@ -35,6 +36,8 @@ __all__ = [
 
 #: How many of a query's most similar documents its hard negatives are drawn from.
 N_HARD = 100
+#: Documents, about, that stand for the corpus where its middle is wanted.
+N_SPREAD = 1000
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
 #: What the learned residual is multiplied by, for the guard to let one pass.
@@ -80,6 +83,21 @@ class JudgedCorpus:
         both = (self.queries, self.documents)
         Q, D = (self.backend.to_numpy(adaptor.transform(X)) for X in both)
         return query_ndcg(self.qrels, lambda m: (Q[:, :m], D[:, :m]), dims)
+
+    def far(self, adaptor: ResidualAdaptor) -> np.ndarray:
+        """Return the share of each query's positives that are less like it than half of the corpus.
+
+        The half is that of about a thousand documents; shape (n_queries,).
+        """
+        both = (self.queries, self.documents)
+        Q, D = (unit_rows(self.backend.to_numpy(adaptor.transform(X))) for X in both)
+        middle = np.median(Q @ D[:: max(1, len(D) // N_SPREAD)].T, axis=1)
+        shares = np.empty(len(Q))
+        for i, query in enumerate(Q):
+            row = slice(*self.qrels.indptr[i : i + 2])
+            positives = self.qrels.indices[row][self.qrels.data[row] > 0]
+            shares[i] = (D[positives] @ query < middle[i]).mean()
+        return shares
 
 
 @dataclass(frozen=True)

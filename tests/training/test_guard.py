@@ -64,10 +64,12 @@ def test_nothing_changed_is_not_better():
 def test_agreement():
     generator = np.random.default_rng(0)
     own, other = generator.random(40), np.zeros(40)
-    assert labels_agree(own, other)
-    assert not labels_agree(other, own)
-    assert not labels_agree(other, other)
-    assert not labels_agree(own[:1], other[:1])
+    near, far = np.tile([0.0, 0.6], 20), np.tile([0.0, 0.7], 20)
+    assert labels_agree(own, other, near)
+    assert not labels_agree(own, other, far)
+    assert not labels_agree(other, own, near)
+    assert not labels_agree(other, other, near)
+    assert not labels_agree(own[:1], other[:1], near[:1])
 
 
 def test_unrelated_judgments_agree_as_rarely_as_is_said():
@@ -76,7 +78,7 @@ def test_unrelated_judgments_agree_as_rarely_as_is_said():
     for _ in range(N_TRIALS):
         # Few queries find anything by judgments that are random.
         own, other = (generator.random((2, 50)) < 0.1) * generator.random((2, 50))
-        passed += labels_agree(own, other)
+        passed += labels_agree(own, other, np.zeros(50))
     assert passed / N_TRIALS < 0.05 + 4 * np.sqrt(0.05 * 0.95 / N_TRIALS)
 
 

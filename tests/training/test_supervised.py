@@ -1,5 +1,7 @@
 """Learning from queries: means and strengths of residuals, folds, adversarial judgments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,9 @@ from scipy.sparse import csr_array
 
 from madapt import MatryoshkaAdaptor
 from madapt.adaptor import ResidualAdaptor
-from madapt.training.supervised import averaged, scaled
+from madapt.backends.numpy import NumpyBackend
+from madapt.exceptions import JudgmentsWarning
+from madapt.training.supervised import JudgedCorpus, averaged, scaled
 
 N, D, N_QUERIES = 150, 16, 30
 X = np.random.default_rng(0).standard_normal((N, D)).astype(np.float32)
@@ -76,6 +80,36 @@ def test_judgments_that_mislead_leave_the_first_stage(kind, seed):
     alone = MatryoshkaAdaptor(**parameters).fit(X, queries=Q)
     assert not model.adaptor_.has_mlp
     assert_array_equal(model.rotation_, alone.rotation_)
+
+
+def test_right_judgments_among_as_many_wrong_ones_leave_the_first_stage():
+    own, far = np.arange(N_QUERIES), farthest(None)
+    at = np.tile(np.arange(N_QUERIES), 2), np.concatenate([own, far])
+    both = csr_array((np.ones(2 * N_QUERIES), at), shape=(N_QUERIES, N))
+    right = csr_array((np.ones(N_QUERIES), (own, own)), shape=(N_QUERIES, N))
+    found = []
+    for qrels in (right, both):
+        judged = JudgedCorpus(Q, X, X, Q, qrels, NumpyBackend())
+        found.append(judged.far(ResidualAdaptor()))
+    assert (found[0] == 0).all()
+    assert (found[1] == 0.5).all()
+    model = MatryoshkaAdaptor(**FAST, random_state=0, center=None)
+    with pytest.warns(JudgmentsWarning):
+        model.fit(X, queries=Q, qrels=both)
+    assert not model.adaptor_.has_mlp
+
+
+@pytest.mark.parametrize("n", [30, 2500])
+def test_what_is_far_is_less_like_than_half_of_the_corpus(n):
+    generator = np.random.default_rng(0)
+    documents, queries = generator.standard_normal((n, D)), generator.standard_normal((5, D))
+    qrels = csr_array(np.ones((5, n)))
+    judged = JudgedCorpus(queries, documents, documents, queries, qrels, NumpyBackend())
+    assert_allclose(judged.far(ResidualAdaptor()), 0.5, atol=0.03)
+    graded = csr_array((np.r_[np.ones(5), np.zeros(5)], (np.tile(np.arange(5), 2), np.r_[0:10])))
+    graded.resize((5, n))
+    only_one = replace(judged, qrels=graded).far(ResidualAdaptor())
+    assert set(only_one) <= {0.0, 1.0}
 
 
 def test_judgments_that_contradict_each_other_leave_the_first_stage():
