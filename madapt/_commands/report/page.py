@@ -94,17 +94,19 @@ def _curve(report: Report) -> list[str]:
         return []
     if curve.metric == NEIGHBORS_KEPT:
         words = (
-            f"There are no judgments. So this is the share of each document's 10 nearest "
+            "There are no judgments. So this is the share of each document's 10 nearest "
             f"neighbours that a search by prefixes finds again, over {curve.n_rows:,} documents; "
             "the whole embedding has 1 by definition. Documents that the model was fitted on are "
-            "known to it."
+            "known to it. "
         )
+        if report.model["is_centered"] or report.model["hidden_units"]:
+            words += "This model changes neighbours on purpose: it was fitted to what queries find."
     else:
         words = (
             f"{metric_name(curve.metric)} of {curve.n_rows:,} judged queries in "
             f"{report.data['documents']:,} documents, by exact search. The frozen prefix is the "
-            "first coordinates of the embedding as it is. If the model was fitted with these "
-            "judgments, other queries gain less."
+            "first coordinates of the embedding as it is; all dims is the whole of it. If the model "
+            "was fitted with these judgments, other queries gain less."
         )
     return _shown("curve", words, curve, report)
 
@@ -115,9 +117,9 @@ def _held_out(report: Report) -> list[str]:
         return []
     what = "judged queries" if curve.metric == "ndcg@10" else "rows"
     words = (
-        f"{metric_name(curve.metric)} of {curve.n_rows:,} {what} that were held out when the model was "
-        f"fitted. The guard kept <q>{escape(curve.main)}</q>; start is the SVD rotation that "
-        "learning begins with."
+        f"{metric_name(curve.metric)} of {curve.n_rows:,} {what} that were held out when the model "
+        f"was fitted. The guard kept <q>{escape(curve.main)}</q>; start is the SVD rotation that "
+        "learning begins with. All dims is the embedding as it is."
     )
     return _shown("held-out", words, curve, report)
 
@@ -128,13 +130,13 @@ def _shown(name: str, words: str, curve: Curve, report: Report) -> list[str]:
     title = f"{curve.metric.replace('ndcg', 'nDCG')} by the number of dims kept"
     columns = [Column("Dims", [f"{m:,}" for m in curve.dims])]
     if curve.full is not None:
-        columns.append(Column("All dims, as it is", [number(one) for one in curve.full]))
+        columns.append(Column("All dims", [number(one) for one in curve.full]))
     others = [method for method in curve.methods if method != curve.main]
     for method in [*others, curve.main]:
         head = "PCA" if method == "pca" else method.capitalize()
         columns.append(Column(head, [number(one) for one in curve.methods[method]]))
     if curve.shares is not None:
-        columns.append(Column("Share of all dims", [f"{share:.1%}" for share in curve.shares]))
+        columns.append(Column("Share of full", [f"{share:.1%}" for share in curve.shares]))
     marked = curve.dims.index(dim) if dim in curve.dims else None
     return [
         f"<p>{words}</p>",

@@ -6,7 +6,7 @@ from madapt._commands.models import stage_of
 from madapt._commands.printing import count_bytes
 from madapt._commands.report.hurt import HurtQuery
 from madapt._commands.report.markup import Column, code, escape, facts, metric_name, number, table
-from madapt._commands.report.numbers import Report
+from madapt._commands.report.numbers import Choice, Report
 
 __all__ = ["costs", "data", "hurt", "in_short", "model", "money", "reproduce"]
 
@@ -34,36 +34,37 @@ def in_short(report: Report) -> list[str]:
         if choice.is_reached
         else f"No dim keeps the {choice.target:.1%} asked for; this is the best"
     )
-    interval = ""
-    if choice.interval is not None:
-        low, high = choice.interval
-        interval = f"95 % interval {low:.1%} to {high:.1%}"
-    tiles = [
-        ("Share of full quality", f"{choice.share:.1%}<small>{interval}</small>"),
-        ("Dims", f"{choice.dim:,}<small>of {d:,}</small>"),
-    ]
-    size = next((one for one in report.sizes if one.dim == choice.dim), None)
-    if size is not None:
-        tiles.append(
-            (
-                "Bytes a vector, float32",
-                f"{size.float32:,}<small>of {4 * d:,}, {1 / size.of_full:.1f} times fewer</small>",
-            )
-        )
-    if size is not None and size.cost is not None and report.price is not None:
-        whole = money(size.cost / size.of_full, report.price.currency)
-        tiles.append(
-            (
-                "A million vectors a month",
-                f"{money(size.cost, report.price.currency)}<small>instead of {whole}</small>",
-            )
-        )
     return [
         f'<p class="answer">Keep <strong>{choice.dim:,} of {d:,} dims</strong>: '
         f"{choice.share:.1%} of full quality.</p>",
         f'<p class="soft">{escape(why)}, by {escape(choice.basis)}.</p>',
-        facts(tiles, "tiles"),
+        facts(_tiles(report, choice), "tiles"),
     ]
+
+
+def _tiles(report: Report, choice: Choice) -> list[tuple[str, str]]:
+    """Return what the dim to take keeps and saves."""
+    share = f"{choice.share:.1%}"
+    if choice.interval is not None:
+        low, high = choice.interval
+        share += f"<small>95 % interval {low:.1%} to {high:.1%}</small>"
+    tiles = [("Share of full quality", share)]
+    size = next((one for one in report.sizes if one.dim == choice.dim), None)
+    if size is None:
+        return tiles
+    fewer, whole = 1 / size.of_full, size.corpus_bytes / size.of_full
+    of_whole = f"of {4 * report.data['d']:,}, {fewer:.1f} times fewer"
+    tiles += [
+        ("Bytes a vector, float32", f"{size.float32:,}<small>{of_whole}</small>"),
+        (
+            f"These {report.data['documents']:,} documents",
+            f"{count_bytes(size.corpus_bytes)}<small>instead of {count_bytes(whole)}</small>",
+        ),
+    ]
+    if size.cost is not None and report.price is not None:
+        cost, before = (money(one, report.price.currency) for one in (size.cost, size.cost * fewer))
+        tiles.append(("A million vectors a month", f"{cost}<small>instead of {before}</small>"))
+    return tiles
 
 
 def hurt(report: Report) -> list[str]:
@@ -133,7 +134,9 @@ def costs(report: Report) -> list[str]:
     if report.price is not None:
         costs = [_amount(one.cost or 0.0) for one in sizes]
         columns.append(Column(f"{report.price.currency} a million, month", costs))
-        words += f"<p>At {money(report.price.amount, report.price.currency)} a GB and month.</p>"
+        words += (
+            f"<p>At {report.price.amount:g} {escape(report.price.currency)} a GB and month.</p>"
+        )
     dim = None if report.choice is None else report.choice.dim
     marked = next((place for place, one in enumerate(sizes) if one.dim == dim), None)
     caption = "What a vector, a million vectors and these documents take, by dims kept"

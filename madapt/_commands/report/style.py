@@ -89,7 +89,8 @@ g path:not(.line) { stroke: var(--card); stroke-width: 1; }
 .legend svg { width: 2rem; height: 1rem; flex: none; }
 .scroll { overflow-x: auto; margin: 1rem 0 0; border-radius: .25rem; }
 table { border-collapse: collapse; min-width: 100%; font-size: .95rem; }
-caption { text-align: left; color: var(--soft); padding: 0 0 .5rem; }
+caption { text-align: left; color: var(--soft); padding: 0 0 .5rem; position: sticky; left: 0;
+  max-width: min(46rem, 100vw - 3.5rem); }
 th, td { padding: .4rem .75rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: baseline; }
 thead th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line);
