@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from madapt._commands.inputs import existing_file, naming
 from madapt._commands.printing import say, say_json, table
 from madapt.estimator import MatryoshkaAdaptor
+from madapt.exceptions import MadaptWarning
 from madapt.persistence import written_by
 
-__all__ = ["describe", "described", "kept_of", "load_model", "recommend_dim", "stage_of"]
+__all__ = [
+    "describe",
+    "described",
+    "kept_of",
+    "load_model",
+    "recommend_dim",
+    "stage_of",
+    "warn_of_another_model",
+]
 
 #: Stages by the candidate of `validation_scores_` that was kept.
 _STAGES = {"start": "SVD rotation", "adaptor": "without labels", "supervised": "with labels"}
@@ -87,6 +99,29 @@ def described(path: Path, model: MatryoshkaAdaptor) -> dict[str, Any]:
 def stage_of(kept: str | None) -> str:
     """Return in words which candidate the guard kept."""
     return f"{kept} ({_STAGES[kept]})" if kept in _STAGES else "not measured"
+
+
+def warn_of_another_model(model: MatryoshkaAdaptor, rows: np.ndarray, argument: str) -> None:
+    """Warn where rows look like vectors of another model.
+
+    Parameters
+    ----------
+    model : MatryoshkaAdaptor
+    rows : ndarray of shape (n, d)
+        Of fewer than 20 one cannot tell.
+    argument : str
+        What they are called.
+    """
+    if len(rows) < 20:
+        return
+    found = model.check_vectors(rows)
+    if not found:
+        warnings.warn(
+            f"{argument} does not look like vectors of the model that MODEL was fitted on "
+            f"({found})",
+            MadaptWarning,
+            stacklevel=2,
+        )
 
 
 def kept_of(model: MatryoshkaAdaptor) -> str | None:

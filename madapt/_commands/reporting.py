@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +18,10 @@ from madapt._commands.collection import Asked, Collection
 from madapt._commands.costs import evaluate_seconds, product_speed
 from madapt._commands.evaluating import opened, search
 from madapt._commands.inputs import naming
-from madapt._commands.models import described, load_model
+from madapt._commands.models import described, load_model, warn_of_another_model
 from madapt._commands.outputs import check_output
 from madapt._commands.printing import count_bytes, say, say_json
-from madapt._commands.report.hurt import Scored, hurt_queries
+from madapt._commands.report.hurt import Hurt, Scored, hurt_queries
 from madapt._commands.report.numbers import (
     MOST_ROWS,
     Curve,
@@ -34,6 +35,7 @@ from madapt._commands.report.numbers import (
 from madapt._commands.report.page import page
 from madapt._replacing import replace_file
 from madapt.estimator import MatryoshkaAdaptor
+from madapt.exceptions import MadaptWarning
 
 __all__ = ["ReportOptions", "report"]
 
@@ -85,7 +87,9 @@ def report(asked: Asked, options: ReportOptions) -> None:
     if options.is_dry:
         _say_plan(collection, dims, options)
         return
-    found = measured(asked, options, model, collection, dims)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not look like", MadaptWarning)  # CORPUS: once
+        found = measured(asked, options, model, collection, dims)
     html = page(found).encode()
     replace_file(options.output, html)
     if options.as_json:
@@ -122,14 +126,11 @@ def measured(
     price = None if options.price is None else Price(*options.price)
     with naming("--price", price="--price", currency="--currency"):
         sizes = sizes_of(dims, documents.shape[1], len(documents), price)
+    warn_of_another_model(model, documents, "CORPUS")
     curve, scored = _measured(model, collection, (documents, queries), dims, options.metric)
     with naming("--target", target="--target"):
         choice, reason = chosen_dim(model, options.target, curve)
-    hurt = None
-    if scored and queries is not None and collection.queries is not None:
-        at = choice.dim if choice is not None and choice.dim in dims else dims[len(dims) // 2]
-        names = collection.corpus.names, collection.queries.names
-        hurt = hurt_queries(scored[at], model, (documents, queries), names, collection.qrels)
+    at = choice.dim if choice is not None and choice.dim in dims else dims[len(dims) // 2]
     return Report(
         data=_data(asked, collection, model, documents),
         model=described(options.model, model),
@@ -139,7 +140,7 @@ def measured(
         no_choice=reason,
         sizes=sizes,
         price=price,
-        hurt=hurt,
+        hurt=_hurt(scored.get(at), model, collection, (documents, queries)),
         made=_made(asked, options),
     )
 
@@ -163,6 +164,19 @@ def _measured(
         for place, m in enumerate(dims)
     }
     return curve, scored
+
+
+def _hurt(
+    scored: Scored | None,
+    model: MatryoshkaAdaptor,
+    collection: Collection,
+    vectors: tuple[np.ndarray, np.ndarray | None],
+) -> Hurt | None:
+    documents, queries = vectors
+    if scored is None or queries is None or collection.queries is None:
+        return None
+    names = collection.corpus.names, collection.queries.names
+    return hurt_queries(scored, model, (documents, queries), names, collection.qrels)
 
 
 def _data(

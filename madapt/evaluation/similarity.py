@@ -56,10 +56,6 @@ class SimilarityDisplay:
         Where both cosines are equal.
     text_ : matplotlib.text.Text
         The correlation and the mean distance from the line.
-
-    See Also
-    --------
-    DimensionCurveDisplay : What prefixes are worth to a search, where there are judgments.
     """
 
     ax_: Axes
@@ -240,7 +236,10 @@ class SimilarityDisplay:
         (self.line_,) = ax.plot(
             [low, high], [low, high], color="#333333", linestyle=(0, (5, 3)), linewidth=1.3
         )
-        self.line_.set_path_effects([_halo()])
+        from matplotlib.patheffects import withStroke
+
+        # Visible on dark hexagons, too.
+        self.line_.set_path_effects([withStroke(linewidth=3, foreground="white")])
         self._dress(low, high)
         return self
 
@@ -263,13 +262,6 @@ class SimilarityDisplay:
             verticalalignment="top",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )
-
-
-def _halo() -> Any:
-    """Return what keeps a dark line visible on dark hexagons."""
-    from matplotlib.patheffects import withStroke
-
-    return withStroke(linewidth=3, foreground="white")
 
 
 def _pairs_of(n: int, n_pairs: Any, random_state: Any, name: str) -> np.ndarray:

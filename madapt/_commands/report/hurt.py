@@ -108,24 +108,19 @@ def hurt_queries(
     places = [place for place in order[:MOST] if change[place] < -LEAST]
     documents, queries = vectors
     rows = scored.judged[places]
-    grades = [qrels[[row]].toarray()[0] for row in rows]
-    before = _similarities(queries[rows], documents)
     Z = np.asarray(model.transform(documents, dim=scored.dim))
+    before = _similarities(queries[rows], documents)
     after = _similarities(np.asarray(model.transform(queries, scored.dim, "query"))[rows], Z)
     listed = []
     for at, (place, row) in enumerate(zip(places, rows, strict=True)):
-        best = np.flatnonzero(grades[at] == grades[at].max())
+        grades = qrels[[row]].toarray()[0]
+        best = np.flatnonzero(grades == grades.max())
         document = int(best[np.argmax(before[at][best])])
-        listed.append(
-            HurtQuery(
-                names[1][row],
-                float(scored.full[place]),
-                float(scored.adapted[place]),
-                int((grades[at] > 0).sum()),
-                names[0][document],
-                *(1 + int((one[at] > one[at][document]).sum()) for one in (before, after)),
-            )
-        )
+        scores = float(scored.full[place]), float(scored.adapted[place])
+        n_relevant = int((grades > 0).sum())
+        ranks = [1 + int((one[at] > one[at][document]).sum()) for one in (before, after)]
+        found = HurtQuery(names[1][row], *scores, n_relevant, names[0][document], *ranks)
+        listed.append(found)
     worse, better = int((change < -LEAST).sum()), int((change > LEAST).sum())
     return Hurt(scored.dim, scored.metric, better, len(change) - better - worse, worse, listed)
 

@@ -105,8 +105,8 @@ def _curve(report: Report) -> list[str]:
         words = (
             f"{metric_name(curve.metric)} of {curve.n_rows:,} judged queries in "
             f"{report.data['documents']:,} documents, by exact search. The frozen prefix is the "
-            "first coordinates of the embedding as it is; all dims is the whole of it. If the model "
-            "was fitted with these judgments, other queries gain less."
+            "first coordinates of the embedding as it is; all dims is the whole of it. If the "
+            "model was fitted with these judgments, other queries gain less."
         )
     return _shown("curve", words, curve, report)
 
