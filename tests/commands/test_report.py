@@ -280,7 +280,7 @@ def test_the_page_is_well_formed_and_loads_nothing(write, files, labels, model):
 
 
 def test_pictures_and_tables_say_what_they_are(write, files, labels, model):
-    _, _, tree = write(model, files / "corpus.parquet", *labels)
+    _, _, tree = write(model, files / "corpus.parquet", *labels, "--dims", "8", "--target", 0.1)
     svg = "{http://www.w3.org/2000/svg}"
     pictures = [one for one in tree.iter(f"{svg}svg") if one.get("role") == "img"]
     assert len(pictures) == 4  # two, each wide and narrow
