@@ -91,7 +91,7 @@ def _say_result(found: dict[str, Any], options: ExportOptions) -> None:
             f"Estimated: {found['estimated_seconds']:.1f} s. Nothing was written.",
         )
         return
-    say(f"Wrote {options.output}: {what}, fingerprint {found['fingerprint']}.")
+    say(f"Wrote {options.output}: {what}.", f"Fingerprint: {found['fingerprint']}")
     if found["is_centered"]:
         other = "query" if options.side == "document" else "document"
         say(f"The adaptor centres: the other side needs its own, with --side {other}.")

@@ -15,7 +15,7 @@ MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.mo
 def labelled(data, tmp_path_factory):
     """A model that centres, with an MLP."""
     path = tmp_path_factory.mktemp("labelled") / "model.safetensors"
-    fitted = MatryoshkaAdaptor(dims=(8, 384), max_iter=1, guard=False, random_state=0)
+    fitted = MatryoshkaAdaptor(dims=(8, 384), max_iter=1, guard=False, center=1.0)
     fitted.fit(data.corpus, queries=data.queries, qrels=data.qrels).save(path)
     return path
 
@@ -82,9 +82,10 @@ def test_what_is_printed_says_what_comes_next(labelled, tmp_path, command):
     path = tmp_path / "a.onnx"
     code, out, err = command("export", labelled, "--to", "onnx", "-o", path)
     assert (code, err) == (0, "")
-    first, second = out.splitlines()
+    first, second, third = out.splitlines()
     assert first.startswith(f"Wrote {path}: an ONNX graph whose inputs are vectors and dim, side")
-    assert second == "The adaptor centres: the other side needs its own, with --side query."
+    assert second == f"Fingerprint: {MatryoshkaAdaptor.load(labelled).fingerprint_}"
+    assert third == "The adaptor centres: the other side needs its own, with --side query."
 
 
 @pytest.mark.parametrize(
