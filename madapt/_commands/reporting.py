@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import madapt
+from madapt._checks import check_number
 from madapt._commands.collection import Asked, Collection
 from madapt._commands.costs import evaluate_seconds, product_speed
 from madapt._commands.evaluating import opened, search
@@ -35,6 +36,7 @@ from madapt._commands.report.numbers import (
 from madapt._commands.report.page import page
 from madapt._replacing import replace_file
 from madapt.estimator import MatryoshkaAdaptor
+from madapt.evaluation.retrieval import parse_metrics
 from madapt.exceptions import MadaptWarning
 
 __all__ = ["ReportOptions", "report"]
@@ -79,11 +81,14 @@ def report(asked: Asked, options: ReportOptions) -> None:
     files = [options.model, asked.corpus, asked.queries, asked.qrels]
     inputs = [path for path in files if path is not None and path.exists()]
     check_output(options.output, *inputs, endings=(".html", ".htm"))
+    check_number(options.target, "--target", low=0, open_low=True)
+    with naming("--metric", metrics="--metric"):
+        parse_metrics(options.metric)
+    _price(options)
     model = load_model(options.model)
     collection, dims = opened(asked, model, options.dims)
     if options.dims is None and model.held_out_ is not None:
-        with naming("--target", target="--target"):
-            dims = sorted({*dims, model.recommend_dim(options.target).dim})
+        dims = sorted({*dims, model.recommend_dim(options.target).dim})
     if options.is_dry:
         _say_plan(collection, dims, options)
         return
@@ -123,13 +128,10 @@ def measured(
     dims : list of int
     """
     documents, queries = collection.arrays()
-    price = None if options.price is None else Price(*options.price)
-    with naming("--price", price="--price", currency="--currency"):
-        sizes = sizes_of(dims, documents.shape[1], len(documents), price)
+    price = _price(options)
     warn_of_another_model(model, documents, "CORPUS")
     curve, scored = _measured(model, collection, (documents, queries), dims, options.metric)
-    with naming("--target", target="--target"):
-        choice, reason = chosen_dim(model, options.target, curve)
+    choice, reason = chosen_dim(model, options.target, curve)
     at = choice.dim if choice is not None and choice.dim in dims else dims[len(dims) // 2]
     return Report(
         data=_data(asked, collection, model, documents),
@@ -138,7 +140,7 @@ def measured(
         held_out=held_out_curve(model),
         choice=choice,
         no_choice=reason,
-        sizes=sizes,
+        sizes=sizes_of(dims, documents.shape[1], len(documents), price),
         price=price,
         hurt=_hurt(scored.get(at), model, collection, (documents, queries)),
         made=_made(asked, options),
@@ -164,6 +166,11 @@ def _measured(
         for place, m in enumerate(dims)
     }
     return curve, scored
+
+
+def _price(options: ReportOptions) -> Price | None:
+    with naming("--price", price="--price", currency="--currency"):
+        return None if options.price is None else Price(*options.price)
 
 
 def _hurt(

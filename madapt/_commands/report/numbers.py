@@ -112,6 +112,12 @@ class Price:
     amount: float
     currency: str
 
+    def __post_init__(self) -> None:
+        """Refuse what is no price."""
+        check_number(self.amount, "price", low=0)
+        if not self.currency.strip():
+            raise InvalidValueError("currency must be a text, got none")
+
 
 @dataclass(frozen=True)
 class Size:
@@ -241,7 +247,6 @@ def chosen_dim(
     curve : Curve or None
         Measured on the collection.
     """
-    target = check_number(target, "target", low=0, open_low=True)
     if model.held_out_ is not None:
         found = model.recommend_dim(target)
         basis = f"{found.n_held_out:,} held-out {found.basis}"
@@ -268,10 +273,6 @@ def sizes_of(dims: list[int], d: int, n: int, price: Price | None) -> list[Size]
         Coordinates and number of the documents.
     price : Price or None
     """
-    if price is not None:
-        check_number(price.amount, "price", low=0)
-        if not price.currency.strip():
-            raise InvalidValueError("currency must be a text, got none")
     found = []
     for m in dims:
         size, int8, binary = (bytes_per_vector(m, one) for one in ("float32", "int8", "binary"))
