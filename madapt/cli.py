@@ -27,6 +27,8 @@ COMMANDS = {
     "transform": "adapt a file of vectors, block by block",
     "evaluate": "measure search by the number of dims kept",
     "recommend": "say which dim keeps enough",
+    "report": "write a page of curves, bytes and cost",
+    "export": "write a model for ONNX, FAISS and others",
     "info": "say what a model's file holds",
 }
 

@@ -23,9 +23,11 @@ def run(script, *arguments):
 
 
 def test_quick_runs_write_figures_and_a_page_elsewhere(tmp_path):
-    names = ("neighbors", "profile_step")
+    names = ("neighbors", "profile_step", "command_line")
     run("all.py", "--quick", "--threads", 1, "--only", *names, "--output", tmp_path)
-    neighbors, steps = (json.loads((tmp_path / f"{name}.json").read_text()) for name in names)
+    found = (json.loads((tmp_path / f"{name}.json").read_text()) for name in names)
+    neighbors, steps, commands = found
+    assert all(fit["estimated"] > 0 for fit in commands["fits"])
     for search in neighbors["threads"]["1"]["searches"].values():
         assert all(low <= middle <= high for low, middle, high in search["ratios"].values())
     for stage in ("without labels", "with labels"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from madapt._commands import options
 from madapt._commands.costs import WORDS
 
 __all__ = ["read"]
@@ -20,52 +21,6 @@ _FORMATS = (
     "layout with vectors beside it. Ids are found under _id, id or ids (corpus_ids, query_ids in "
     "an .npz); without any, rows are called by their numbers, from 0."
 )
-_Corpus = Annotated[Path, typer.Argument(metavar="CORPUS", help="Vectors of the documents.")]
-_Model = Annotated[Path, typer.Argument(metavar="MODEL", help="File that fit has saved.")]
-_Column = Annotated[
-    str | None,
-    typer.Option(
-        "--column",
-        metavar="NAME",
-        help="Array of an .npz, column of a Parquet file, field of a JSONL file, or the .npz of a "
-        "folder, that holds the vectors; the only one is found.",
-    ),
-]
-_Ids = Annotated[
-    str | None, typer.Option("--ids", metavar="NAME", help="The same, of the ids of the rows.")
-]
-_Queries = Annotated[
-    Path | None, typer.Option("--queries", metavar="FILE", help="Vectors of queries.")
-]
-_QueriesColumn = Annotated[
-    str | None,
-    typer.Option("--queries-column", metavar="NAME", help="As --column, of the queries."),
-]
-_QueryIds = Annotated[
-    str | None, typer.Option("--query-ids", metavar="NAME", help="As --ids, of the queries.")
-]
-_Qrels = Annotated[
-    Path | None,
-    typer.Option(
-        "--qrels",
-        metavar="FILE",
-        help="Judgments: BEIR's .tsv with a header, or TREC's four columns.",
-    ),
-]
-_Split = Annotated[
-    str | None,
-    typer.Option(
-        "--split", metavar="NAME", help="Queries and judgments of this split of a BEIR folder."
-    ),
-]
-_Dims = Annotated[
-    str | None,
-    typer.Option("--dims", metavar="M,M,...", help="Prefix lengths, 8,16,32,... below d, then d."),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-_Dry = Annotated[
-    bool, typer.Option("--dry-run", help="Check the inputs, estimate, and write nothing.")
-]
 
 _app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -101,18 +56,18 @@ def _command(name: str, *examples: str) -> Callable[[Callable[..., Work]], Calla
     "madapt fit beir/scifact --split train -o model.safetensors --dry-run --json",
 )
 def _fit(
-    corpus: _Corpus,
+    corpus: options.Corpus,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The model, .safetensors.")
     ],
-    column: _Column = None,
-    ids: _Ids = None,
-    queries: _Queries = None,
-    queries_column: _QueriesColumn = None,
-    query_ids: _QueryIds = None,
-    qrels: _Qrels = None,
-    split: _Split = None,
-    dims: _Dims = None,
+    column: options.Column = None,
+    ids: options.Ids = None,
+    queries: options.Queries = None,
+    queries_column: options.QueriesColumn = None,
+    query_ids: options.QueryIds = None,
+    qrels: options.Qrels = None,
+    split: options.Split = None,
+    dims: options.Dims = None,
     max_iter: Annotated[
         str | None,
         typer.Option("--max-iter", metavar="N[,N]", help="Steps without and with labels."),
@@ -132,20 +87,14 @@ def _fit(
             "--save-interrupted", help="After Ctrl-C save the best state so far; else nothing."
         ),
     ] = False,
-    dry_run: _Dry = False,
-    json: _Json = False,
+    dry_run: options.Dry = False,
+    json: options.Json = False,
 ) -> Work:
     from madapt._commands.collection import Asked
     from madapt._commands.fitting import FitOptions, fit
-    from madapt._commands.values import parsed_settings, whole_numbers
+    from madapt._commands.values import fit_parameters
 
-    parameters: dict[str, Any] = {"random_state": random_state}
-    if dims is not None:
-        parameters["dims"] = tuple(whole_numbers(dims, "--dims"))
-    if max_iter is not None:
-        steps = tuple(whole_numbers(max_iter, "--max-iter", 2))
-        parameters["max_iter"] = steps[0] if len(steps) == 1 else steps
-    parameters |= parsed_settings(setting or [])
+    parameters = fit_parameters(random_state, dims, max_iter, setting or [])
     asked = Asked(corpus, column, ids, queries, queries_column, query_ids, qrels, split)
     return partial(fit, asked, FitOptions(output, parameters, save_interrupted, dry_run, json))
 
@@ -157,7 +106,7 @@ def _fit(
     "madapt transform model.safetensors corpus.npy -o codes.npy --dim 128 --precision int8",
 )
 def _transform(
-    model: _Model,
+    model: options.Model,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Vectors to adapt.")],
     output: Annotated[
         Path,
@@ -170,18 +119,18 @@ def _transform(
         str | None,
         typer.Option("--precision", help="float32, float16, int8, int4, int2 or binary."),
     ] = None,
-    side: Annotated[str, typer.Option("--side", help="document or query.")] = "document",
-    column: _Column = None,
-    ids: _Ids = None,
-    dry_run: _Dry = False,
-    json: _Json = False,
+    side: options.Side = "document",
+    column: options.Column = None,
+    ids: options.Ids = None,
+    dry_run: options.Dry = False,
+    json: options.Json = False,
 ) -> Work:
     from madapt._commands.transforming import TransformOptions, transform
 
-    options = TransformOptions(
+    wanted = TransformOptions(
         model, source, output, dim, precision, side, column, ids, dry_run, json
     )
-    return partial(transform, options)
+    return partial(transform, wanted)
 
 
 @_command(
@@ -190,21 +139,19 @@ def _transform(
     "madapt evaluate model.safetensors beir/scifact --split test --json > curve.json",
 )
 def _evaluate(
-    model: _Model,
-    corpus: _Corpus,
-    column: _Column = None,
-    ids: _Ids = None,
-    queries: _Queries = None,
-    queries_column: _QueriesColumn = None,
-    query_ids: _QueryIds = None,
-    qrels: _Qrels = None,
-    split: _Split = None,
-    dims: _Dims = None,
-    metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME@K", help="ndcg@k or recall@k.")
-    ] = "ndcg@10",
-    dry_run: _Dry = False,
-    json: _Json = False,
+    model: options.Model,
+    corpus: options.Corpus,
+    column: options.Column = None,
+    ids: options.Ids = None,
+    queries: options.Queries = None,
+    queries_column: options.QueriesColumn = None,
+    query_ids: options.QueryIds = None,
+    qrels: options.Qrels = None,
+    split: options.Split = None,
+    dims: options.Dims = None,
+    metric: options.Metric = "ndcg@10",
+    dry_run: options.Dry = False,
+    json: options.Json = False,
 ) -> Work:
     from madapt._commands.collection import Asked
     from madapt._commands.evaluating import EvaluateOptions, evaluate
@@ -215,13 +162,88 @@ def _evaluate(
     return partial(evaluate, asked, EvaluateOptions(model, lengths, metric, dry_run, json))
 
 
+@_command(
+    "report",
+    "madapt report model.safetensors corpus.parquet -o report.html",
+    "madapt report model.safetensors beir/scifact --split test -o report.html --price 0.3",
+    "madapt report model.safetensors corpus.npy --queries q.npy --qrels qrels.tsv -o report.html",
+)
+def _report(
+    model: options.Model,
+    corpus: options.Corpus,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page, .html or .htm.")
+    ],
+    column: options.Column = None,
+    ids: options.Ids = None,
+    queries: options.Queries = None,
+    queries_column: options.QueriesColumn = None,
+    query_ids: options.QueryIds = None,
+    qrels: options.Qrels = None,
+    split: options.Split = None,
+    dims: options.Dims = None,
+    metric: options.Metric = "ndcg@10",
+    target: options.Target = 0.98,
+    price: Annotated[
+        float | None,
+        typer.Option("--price", metavar="AMOUNT", help="Of a GB (10^9 bytes) for a month."),
+    ] = None,
+    currency: Annotated[
+        str, typer.Option("--currency", metavar="TEXT", help="Of the price.")
+    ] = "EUR",
+    dry_run: options.Dry = False,
+    json: options.Json = False,
+) -> Work:
+    from madapt._commands.collection import Asked
+    from madapt._commands.reporting import ReportOptions, report
+    from madapt._commands.values import whole_numbers
+
+    asked = Asked(corpus, column, ids, queries, queries_column, query_ids, qrels, split)
+    lengths = None if dims is None else whole_numbers(dims, "--dims")
+    money = None if price is None else (price, currency)
+    wanted = ReportOptions(model, output, lengths, metric, target, money, dry_run, json)
+    return partial(report, asked, wanted)
+
+
+@_command(
+    "export",
+    "madapt export model.safetensors --to onnx -o adaptor.onnx",
+    "madapt export model.safetensors --to sentence-transformers -o saved-model",
+    "madapt export model.safetensors --to npy -o rotation.npy --dim 64",
+)
+def _export(
+    model: options.Model,
+    to: Annotated[
+        str, typer.Option("--to", metavar="KIND", help="onnx, sentence-transformers, faiss or npy.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help=".onnx, .faiss or .npy file; the folder of a saved SentenceTransformer, "
+            "to which modules are added.",
+        ),
+    ],
+    dim: Annotated[
+        int | None,
+        typer.Option("--dim", metavar="M", help="Coordinates of faiss and npy; default d."),
+    ] = None,
+    side: options.Side = "document",
+    dry_run: options.Dry = False,
+    json: options.Json = False,
+) -> Work:
+    from madapt._commands.exporting import ExportOptions, export
+
+    return partial(export, ExportOptions(model, to, output, dim, side, dry_run, json))
+
+
 @_command("recommend", "madapt recommend model.safetensors --target 0.95")
 def _recommend(
-    model: _Model,
-    target: Annotated[
-        float, typer.Option("--target", metavar="SHARE", help="Of the embedding's nDCG@10.")
-    ] = 0.98,
-    json: _Json = False,
+    model: options.Model,
+    target: options.Target = 0.98,
+    json: options.Json = False,
 ) -> Work:
     """Say which is the smallest dim that keeps a share of full quality, by held-out rows."""
     from madapt._commands.models import recommend_dim
@@ -230,7 +252,7 @@ def _recommend(
 
 
 @_command("info", "madapt info model.safetensors")
-def _info(model: _Model, json: _Json = False) -> Work:
+def _info(model: options.Model, json: options.Json = False) -> Work:
     """Say what a model's file holds: dims, fingerprint, what was kept, parameters, version."""
     from madapt._commands.models import describe
 
@@ -247,6 +269,19 @@ _transform.__doc__ = (
     f"{_FORMATS} .npz and .jsonl are read whole, and .npy has no place for ids.\n\n"
     "Estimated seconds: those of one block, read, adapted and encoded here, times the number "
     "of blocks; --dry-run reads all rows to check them."
+)
+_report.__doc__ = (
+    "Write a page: the curve of dims, the dim to take, bytes, cost, the queries hurt most.\n\n"
+    "The page is one HTML file that loads nothing. Without judgments it shows how many of the "
+    f"nearest neighbours prefixes keep.\n\n{_FORMATS}\n\n"
+    "Estimated seconds: products of the searches at the speed of one that is measured on the "
+    "spot, so at least that."
+)
+_export.__doc__ = (
+    "Write the adaptor for other programs, each giving what transform gives.\n\n"
+    "onnx takes any adaptor, and the dim as an input; sentence-transformers any, and is cut by "
+    "truncate_dim; faiss (a LinearTransform) those without an MLP; npy rotations alone. --dry-run "
+    "makes the export in a temporary folder and throws it away."
 )
 _evaluate.__doc__ = (
     "Print a metric of exact search by the number of dims kept: the full embedding, its prefix "

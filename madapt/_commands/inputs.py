@@ -142,26 +142,30 @@ def open_source(
     ValueError, ImportError, OSError
         If there is no such file, or it holds no vectors.
     """
-    if not path.exists():
-        raise InvalidValueError(f"{argument} must be a file or a folder that exists, got {path}")
-    ending = path.suffix.lower()
-    if not path.is_dir() and ending not in ENDINGS:
-        raise InvalidValueError(
-            f"{argument} must end in {', '.join(ENDINGS)} or be a folder in BEIR's layout, "
-            f"got {path}"
-        )
+    _check_ending(argument, path)
     words = {"path": argument, "folder": argument, "column": column_option, "ids": ids_option}
     words["vectors"] = column_option
     with naming(argument, **words):
         if path.is_dir():
             rows, found, name = containers.read_folder(path, column, ids, role)
         else:
-            rows, found, name = containers.READERS[ending](path, column, ids, role)
+            rows, found, name = containers.READERS[path.suffix.lower()](path, column, ids, role)
     if 0 in rows.shape:
         raise InvalidValueError(
             f"{argument} must hold at least one row and column, got shape {rows.shape} in {path}"
         )
     return Source(argument, path, rows, found, name)
+
+
+def _check_ending(argument: str, path: Path) -> None:
+    """Raise unless there is a folder, or a file that can be read by its ending."""
+    if not path.exists():
+        raise InvalidValueError(f"{argument} must be a file or a folder that exists, got {path}")
+    if not path.is_dir() and path.suffix.lower() not in ENDINGS:
+        raise InvalidValueError(
+            f"{argument} must end in {', '.join(ENDINGS)} or be a folder in BEIR's layout, "
+            f"got {path}"
+        )
 
 
 def existing_file(argument: str, path: Path) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from madapt._checks import check_dim, check_one_of
 from madapt._commands.inputs import Source, open_source
-from madapt._commands.models import load_model
+from madapt._commands.models import load_model, warn_of_another_model
 from madapt._commands.outputs import Layout, check_output, writing, writing_to
 from madapt._commands.printing import Bar, count_bytes, say, say_json
 from madapt.estimator import MatryoshkaAdaptor
@@ -144,7 +144,7 @@ def _write(work: _Work) -> Layout:
     n = work.source.shape[0]
     blocks = work.source.blocks()
     start, block = next(blocks)
-    _warn_of_another_model(work, block)
+    warn_of_another_model(work.model, block, "INPUT")
     adapted = work(block)
     layout = work.layout(adapted)
     with Bar("transform", n) as bar, writing(work.options.output, layout) as writer:
@@ -154,18 +154,6 @@ def _write(work: _Work) -> Layout:
             writer.write(work(block))
             bar.show(start + len(block))
     return layout
-
-
-def _warn_of_another_model(work: _Work, block: np.ndarray) -> None:
-    if len(block) < 20:  # too few to tell
-        return
-    found = work.model.check_vectors(block)
-    if not found:
-        warnings.warn(
-            f"INPUT does not look like vectors of the model that MODEL was fitted on ({found})",
-            MadaptWarning,
-            stacklevel=2,
-        )
 
 
 def _say_plan(work: _Work, found: dict[str, Any], opened: float) -> None:
@@ -179,7 +167,7 @@ def _say_plan(work: _Work, found: dict[str, Any], opened: float) -> None:
             bar.show(start + len(block))
     read = time.monotonic() - began
     block = np.zeros((1, work.source.shape[1])) if first is None else first
-    _warn_of_another_model(work, block)
+    warn_of_another_model(work.model, block, "INPUT")
     work(block[:1])  # compiled and loaded
     began = time.monotonic()
     adapted = work(block)

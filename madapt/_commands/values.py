@@ -7,10 +7,32 @@ from typing import Any
 
 from madapt.exceptions import InvalidValueError
 
-__all__ = ["parsed_settings", "whole_numbers"]
+__all__ = ["fit_parameters", "parsed_settings", "whole_numbers"]
 
 #: What Python calls it, and JSON.
 _PYTHON = {"None": "null", "True": "true", "False": "false"}
+
+
+def fit_parameters(
+    random_state: int | None, dims: str | None, max_iter: str | None, settings: list[str]
+) -> dict[str, Any]:
+    """Return the estimator's parameters of the options of `fit`.
+
+    Parameters
+    ----------
+    random_state : int or None
+    dims, max_iter : str or None
+        Whole numbers, as `whole_numbers` reads them; None leaves them out.
+    settings : list of str
+        As `parsed_settings` reads them; they have the last word.
+    """
+    parameters: dict[str, Any] = {"random_state": random_state}
+    if dims is not None:
+        parameters["dims"] = tuple(whole_numbers(dims, "--dims"))
+    if max_iter is not None:
+        steps = tuple(whole_numbers(max_iter, "--max-iter", 2))
+        parameters["max_iter"] = steps[0] if len(steps) == 1 else steps
+    return parameters | parsed_settings(settings)
 
 
 def parsed_settings(texts: list[str]) -> dict[str, Any]:

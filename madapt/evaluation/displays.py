@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils import Bunch
 
-from madapt.evaluation._curves import CurveDisplay
+from madapt.evaluation._curves import ScoresDisplay, by_name
 from madapt.evaluation.byte_curve import byte_curve
 from madapt.evaluation.curve import dimension_curve
-from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ByteCurveDisplay", "DimensionCurveDisplay"]
 
 
-class DimensionCurveDisplay(CurveDisplay):
+class DimensionCurveDisplay(ScoresDisplay):
     """Draw retrieval quality against the number of dims that are kept.
 
     Make one with `from_results` or `from_estimator`; what they draw can be drawn again with
@@ -45,43 +43,13 @@ class DimensionCurveDisplay(CurveDisplay):
     """
 
     _xlabel = "dims kept"
+    _places = "dims"
 
     def __init__(
         self, dims: np.ndarray, scores: Mapping[str, np.ndarray], *, metric: str = "ndcg@10"
     ) -> None:
+        super().__init__(dims, scores, metric=metric)
         self.dims = dims
-        self.scores = scores
-        self.metric = metric
-
-    @classmethod
-    def from_results(
-        cls, results: Bunch, metric: str | None = None, *, ax: Axes | None = None
-    ) -> Self:
-        """Draw what `dimension_curve` has returned.
-
-        Parameters
-        ----------
-        results : Bunch
-            With ``dims``, ``metrics`` and ``scores``.
-        metric : str or None, default=None
-            Which metric to draw; None is the first.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        DimensionCurveDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the metric is not in the results.
-        ImportError
-            If Matplotlib is not installed.
-        """
-        metric, scores = _scores_of(results, metric)
-        return cls(results.dims, scores, metric=metric).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -129,14 +97,9 @@ class DimensionCurveDisplay(CurveDisplay):
         ImportError
             If Matplotlib is not installed.
         """
-        if not isinstance(metric, str):
-            raise InvalidTypeError(f"metric must be one name, got {metric!r}")
-        methods = estimator
-        if not isinstance(estimator, Mapping):
-            methods = {type(estimator).__name__: estimator}
-        methods = {**methods, "frozen": methods.get("frozen")}
-        results = dimension_curve(methods, corpus, queries, qrels, dims, metric)
-        return cls.from_results(results, ax=ax)
+        methods = by_name(estimator)
+        methods.setdefault("frozen", None)
+        return cls._drawn(dimension_curve, methods, (corpus, queries, qrels, dims), metric, ax)
 
     def _points(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         return self.dims, self.scores[name]
@@ -146,7 +109,7 @@ class DimensionCurveDisplay(CurveDisplay):
         return [int(m) for m in self.dims]
 
 
-class ByteCurveDisplay(CurveDisplay):
+class ByteCurveDisplay(ScoresDisplay):
     """Draw retrieval quality against the bytes a vector takes.
 
     Each method's curve goes through the settings that no smaller one of its own beats (the
@@ -173,43 +136,13 @@ class ByteCurveDisplay(CurveDisplay):
     """
 
     _xlabel = "bytes per vector"
+    _places = "bytes"
 
     def __init__(
         self, sizes: np.ndarray, scores: Mapping[str, np.ndarray], *, metric: str = "ndcg@10"
     ) -> None:
+        super().__init__(sizes, scores, metric=metric)
         self.sizes = sizes
-        self.scores = scores
-        self.metric = metric
-
-    @classmethod
-    def from_results(
-        cls, results: Bunch, metric: str | None = None, *, ax: Axes | None = None
-    ) -> Self:
-        """Draw what `byte_curve` has returned.
-
-        Parameters
-        ----------
-        results : Bunch
-            With ``bytes``, ``metrics`` and ``scores``.
-        metric : str or None, default=None
-            Which metric to draw; None is the first.
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        ByteCurveDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the metric is not in the results.
-        ImportError
-            If Matplotlib is not installed.
-        """
-        metric, scores = _scores_of(results, metric)
-        return cls(results.bytes, scores, metric=metric).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -256,13 +189,8 @@ class ByteCurveDisplay(CurveDisplay):
         ImportError
             If Matplotlib is not installed.
         """
-        if not isinstance(metric, str):
-            raise InvalidTypeError(f"metric must be one name, got {metric!r}")
-        methods = estimator
-        if not isinstance(estimator, Mapping):
-            methods = {type(estimator).__name__: estimator}
-        results = byte_curve(methods, corpus, queries, qrels, settings, metric)
-        return cls.from_results(results, ax=ax)
+        data = (corpus, queries, qrels, settings)
+        return cls._drawn(byte_curve, by_name(estimator), data, metric, ax)
 
     def _points(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         front, best = [], -np.inf
@@ -279,13 +207,3 @@ class ByteCurveDisplay(CurveDisplay):
         low = int(min(self.sizes)).bit_length() - 1
         high = (int(max(self.sizes)) - 1).bit_length()
         return [2**power for power in range(low, high + 1)]
-
-
-def _scores_of(results: Bunch, metric: str | None) -> tuple[str, dict[str, np.ndarray]]:
-    """Return the metric, the first where there is none, and each method's scores in it."""
-    if metric is None:
-        metric = results.metrics[0]
-    if metric not in results.metrics:
-        listed = ", ".join(repr(name) for name in results.metrics)
-        raise InvalidValueError(f"metric must be one of {listed}, got {metric!r}")
-    return metric, {name: table[metric] for name, table in results.scores.items()}

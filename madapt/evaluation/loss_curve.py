@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from madapt.evaluation._curves import CurveDisplay
+from madapt.evaluation._curves import CurveDisplay, by_name
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class LossCurveDisplay(CurveDisplay):
         >>> len(display.losses["MatryoshkaAdaptor"])
         20
         """
-        estimators = estimator
-        if not isinstance(estimator, Mapping):
-            estimators = {type(estimator).__name__: estimator}
+        estimators = by_name(estimator)
         for one in estimators.values():
             check_is_fitted(one, "loss_curve_")
         return cls.from_values({name: one.loss_curve_ for name, one in estimators.items()}, ax=ax)

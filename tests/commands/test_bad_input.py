@@ -7,6 +7,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from madapt.cli import COMMANDS
+
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory, data):
@@ -133,6 +135,14 @@ OTHERS = [
     ("evaluate {model} {beir} --split test --metric no", "--metric must "),
     ("evaluate {model} {beir} --split test --dims 9999", "--dims must "),
     ("recommend {model} --target 0", "--target must "),
+    ("report {model} {corpus} -o {out}/a.pdf", "--output must end in .html, .htm, got "),
+    ("report {model} {corpus} -o {out}/no/a.html", "--output must be a file in a folder that"),
+    ("report {model} {bad}/narrow.npy -o {out}/a.html", "CORPUS must have 384 columns as those"),
+    ("report {model} {corpus} -o {out}/a.html --target 0", "--target must "),
+    ("report {model} {corpus} -o {out}/a.html --price -1", "--price must be at least 0, got -1"),
+    ("report {model} {corpus} -o {out}/a.html --dims 8,9999", "--dims must "),
+    ("report {model} {beir} --split test -o {out}/a.html --metric no", "--metric must "),
+    ("report {model} {corpus} -o {out}/a.html --queries {bad}/nan.npy", "--queries must hold"),
     ("recommend {bad}/model.safetensors", "MODEL: "),
     ("info {corpus}", "MODEL: "),
     ("info {bad}", "MODEL must be a file that exists, got "),
@@ -169,7 +179,7 @@ def test_usage_is_one_line_too(arguments, message, command):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["fit", "transform", "evaluate", "recommend", "info"])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_help_shows_an_example(name, command):
     code, out, err = command(name, "--help")
     assert (code, err) == (0, "")

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,24 +19,27 @@ def shape_of(text):
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    """Commands and what the page says that they print, and a folder with the files."""
+    """A folder with the files, and both sessions: commands, and what the page says they print."""
     if not PAGE.exists():
         pytest.skip("the docs are not there, only the package")
     text = PAGE.read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-    printed = re.search(r"```console\n\$ (.*?)```", text, re.DOTALL)[1]
+    printed, timed = re.findall(r"```console\n\$ (.*?)```", text, re.DOTALL)
     folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(code, {})
-    steps = [step.partition("\n") for step in printed.split("\n$ ")]
-    return folder, [(command, output) for command, _, output in steps]
+    sessions = [
+        [step.partition("\n")[::2] for step in one.split("\n$ ")] for one in (printed, timed)
+    ]
+    return folder, *sessions
 
 
 def test_each_command_prints_what_the_page_shows(session, command, monkeypatch):
-    folder, steps = session
+    folder, steps, _ = session
     monkeypatch.chdir(folder)
-    assert len(steps) == 8
+    assert len(steps) == 11
+    pytest.importorskip("onnx")
     for line, output in steps:
         name, *arguments = shlex.split(line)
         assert name == "madapt"
@@ -44,6 +49,33 @@ def test_each_command_prints_what_the_page_shows(session, command, monkeypatch):
         assert err == "" or (quick and "the judgments were not learned from" in err)
         if arguments[0] in ("evaluate", "transform") or "--dry-run" in arguments:
             assert shape_of(out) == shape_of(output)
+        elif arguments[0] == "report":  # which dim, and by what, follows from training
+            assert shape_of(out)[-1] == shape_of(output)[-1]
+        elif arguments[0] == "export":  # one of a step does not centre
+            assert shape_of(out)[:2] == shape_of(output)[:2]
         else:  # the guard keeps less of a training of one step
             assert shape_of(out)[:2] == shape_of(output)[:2]
     assert (folder / "small.parquet").is_file()
+
+
+def test_four_commands_lead_from_nothing_to_a_curve(session, command, monkeypatch):
+    folder, _, steps = session
+    monkeypatch.chdir(folder)
+    for name, other in (("test.parquet", "queries.parquet"), ("test.tsv", "qrels.tsv")):
+        shutil.copy(name, other)
+    venv, install, *rest = steps
+    assert len(rest) == 2
+    assert venv[0].startswith("python3 -m venv env && ")
+    extras = re.fullmatch(r'pip install --quiet "./madapt\[(.*)\]"', install[0])[1].split(",")
+    pyproject = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(extras) <= set(pyproject["project"]["optional-dependencies"])
+    for line, output in rest:
+        _, *arguments = shlex.split(line)
+        quick = ["--max-iter", "1"] if arguments[0] == "fit" else []
+        code, out, err = command(*arguments, *quick)
+        assert (code, err) == (0, "")
+        if arguments[0] == "fit":
+            assert shape_of(out) == shape_of(output)
+        else:
+            assert shape_of(out)[-1] == shape_of(output)[-1]
+    assert (folder / "report.html").is_file()
