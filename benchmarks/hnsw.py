@@ -5,9 +5,9 @@
 Fits without labels on the documents of Cranfield, which comes with the package, and of larger
 collections if there are data. For each number of dims the first coordinates, as they were and
 adapted, go into an HNSW graph of FAISS; queries are asked one at a time, in one thread. Then all
-dims go into quantisers, as they were, adapted, and adapted and turned at random. Everything is held to the exact ten nearest by
-whole vectors. Writes the tables of docs/hnsw.md; `--page` writes them from the figures that there
-are.
+dims go into quantisers, as they were, adapted, and adapted and turned at random. Everything is
+held to the exact ten nearest by whole vectors. Writes the tables of docs/hnsw.md; `--page` writes
+them from the figures that there are.
 """
 
 from __future__ import annotations
@@ -34,6 +34,21 @@ DIMS = (32, 64, 128, 256)
 LINKS, BUILD_EFFORT, EFFORT, CANDIDATES = 32, 200, 64, 100
 #: Of those that funnel.py knows.
 COLLECTIONS = ("Cranfield, MiniLM", "SciFact, MiniLM", "Jeopardy, ada-002")
+GRAPH_HEADER = (
+    "dims",
+    "of its own ten",
+    "of the exact ten",
+    "ranked by whole",
+    "ms a query",
+    "build, s",
+)
+CODES_HEADER = (
+    "codes of all dims",
+    "as they were",
+    "adapted",
+    "adapted, then turned at random",
+    "adapted, madapt's codes",
+)
 HEADING = "## What was measured"
 COMMAND = "python benchmarks/hnsw.py --data ../shared/data"
 
@@ -155,9 +170,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
                 }
                 for m in ((64, 384) if args.quick else (*DIMS, X.shape[1]))
             },
-            "codes": {
-                space: quantisers(D, A, exact) for space, (D, A) in (spaces | turned).items()
-            }
+            "codes": {space: quantisers(D, A, exact) for space, (D, A) in (spaces | turned).items()}
             | {"madapt": own_codes(model, X, Q, exact)},
         }
         print(name, json.dumps(found[name]))
@@ -177,14 +190,12 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         size = f"{found['documents']:,} documents of {found['d']:,} dims"
         lines += [f"### {name}", "", f"{size}, {found['queries']:,} queries.", ""]
         lines += table(
-            ["dims", "of its own ten", "of the exact ten", "ranked by whole", "ms a query"]
-            + ["build, s"],
+            GRAPH_HEADER,
             (graph_row(m, cells) for m, cells in found["graphs"].items()),
         )
         codes = found["codes"]
         lines += table(
-            ["codes of all dims", "as they were", "adapted", "adapted, then turned at random"]
-            + ["adapted, madapt's codes"],
+            CODES_HEADER,
             (
                 [kind, *(cell(codes[space].get(kind)) for space in codes)]
                 for kind in codes["as they were"]

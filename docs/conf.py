@@ -1,4 +1,6 @@
-"""Sphinx: the site of these pages. Build it with `sphinx-build -W --keep-going docs docs/_build/html`.
+"""Sphinx: the site of these pages.
+
+    sphinx-build -W --keep-going -b html docs docs/_build/html
 
 The pages are plain Markdown that reads as well where a Git host shows it. What the site needs
 beside, a tree of pages, is made here from the links of the pages in SECTIONS.
