@@ -25,6 +25,6 @@ methods = {
 display = DimensionCurveDisplay.from_estimator(methods, X, data.queries, data.qrels)
 
 # %%
-# The smallest dim that keeps 95 % of the whole vector's nDCG@10, estimated on held-out rows, without
-# any judgment. It is careful: the curve above, which it has not seen, is nearer to the whole vector.
+# The smallest dim that keeps 95 % of the whole vector's nDCG@10, estimated on held-out rows,
+# without any judgment:
 print(adaptor.recommend_dim(0.95))

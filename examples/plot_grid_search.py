@@ -2,8 +2,8 @@
 Choosing settings with judgments
 ================================
 
-A grid search that holds out queries: each candidate is measured by what queries that it never saw find
-in the whole corpus.
+A grid search that holds out queries: each candidate is measured by what queries that it never saw
+find in the whole corpus.
 """
 
 # %%
@@ -20,7 +20,7 @@ sklearn.set_config(enable_metadata_routing=True)
 data = load_cranfield("train")
 dims = (16, 32, 64, 128)
 search = GridSearchCV(
-    MatryoshkaAdaptor(max_iter=(30, 60), random_state=0),
+    MatryoshkaAdaptor(hidden_dim=None, guard=False, max_iter=30, random_state=0),
     {"center": [None, 0.5], "rotation_dims": [64, 128]},
     scoring=RetrievalScorer(dims=dims),
     refit="ndcg@10",
