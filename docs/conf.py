@@ -55,7 +55,6 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
-    "plot_gallery": True,
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -82,8 +81,12 @@ html_sidebars = {"index": [], "start": [], "changes": []}
 SECTIONS = ("index", "guide", "measured", "project")
 #: Where pages hang that no section names.
 OTHERS = "guide"
-#: Folders that a Git host shows, and the pages that stand for them here.
-FOLDERS = {"../examples": "auto_examples/index.rst", "../CHANGELOG.md": "changes.md"}
+#: What lies beside this folder, and the pages that stand for it here.
+FOLDERS = {
+    "../examples": "auto_examples/index.rst",
+    "../CHANGELOG.md": "changes.md",
+    "../CONTRIBUTING.md": "rules.md",
+}
 
 
 def links_of(section: str) -> list[str]:
@@ -108,7 +111,7 @@ def tree_of(section: str) -> list[str]:
 
 
 def add_tree(app, docname, source):
-    """Append the tree to a section, and lead links to folders to their pages."""
+    """Append the tree to a section, and lead links out of this folder to their pages."""
     for folder, page in FOLDERS.items():
         source[0] = source[0].replace(f"]({folder})", f"]({page})")
     if docname in SECTIONS:
