@@ -12,6 +12,8 @@ from madapt import MatryoshkaAdaptor
 from madapt.datasets import load_cranfield
 
 PAGE = Path(__file__).parents[1] / "docs" / "adapters.md"
+if not PAGE.exists():
+    pytest.skip("the docs are not there, only the package", allow_module_level=True)
 SECTIONS = dict(
     re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 )
