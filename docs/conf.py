@@ -30,7 +30,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "**/sg_execution_times.rst"]
+# Sphinx has a page "search" of its own: here search.md is funnel-search.
+exclude_patterns = ["_build", "search.md", "auto_examples/**/*.ipynb", "**/sg_execution_times.rst"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["dollarmath"]
@@ -88,6 +89,7 @@ FOLDERS = {
     "../examples": "auto_examples/index.rst",
     "../CHANGELOG.md": "changes.md",
     "../CONTRIBUTING.md": "rules.md",
+    "search.md": "funnel-search.md",
 }
 
 
@@ -106,7 +108,7 @@ def tree_of(section: str) -> list[str]:
     taken = {page for other in SECTIONS if other != section for page in links_of(other)}
     pages = [page for page in dict.fromkeys(links_of(section)) if page not in links_of("index")]
     if section == OTHERS:
-        named = taken | set(pages) | {f"{name}.md" for name in SECTIONS}
+        named = taken | set(pages) | FOLDERS.keys() | {f"{name}.md" for name in SECTIONS}
         there = sorted(page.name for page in HERE.glob("*.md"))
         pages += [page for page in there if page not in named]
     return pages
@@ -115,7 +117,7 @@ def tree_of(section: str) -> list[str]:
 def add_tree(app, docname, source):
     """Append the tree to a section, and lead links out of this folder to their pages."""
     for folder, page in FOLDERS.items():
-        source[0] = source[0].replace(f"]({folder})", f"]({page})")
+        source[0] = re.sub(rf"\]\({re.escape(folder)}(?=[)#])", f"]({page}", source[0])
     if docname in SECTIONS:
         entries = [page.rpartition(".")[0] for page in tree_of(docname)]
         lines = ["", "```{toctree}", ":hidden:", "", *entries, "```", ""]
