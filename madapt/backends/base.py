@@ -32,12 +32,12 @@ class Backend:
     the array code does, to rounding, or None where it cannot serve a case (another dtype, an
     unusual mask); the array code runs then. It is called with
 
-    - ``"similarity"``: (Y, S, dims, *, topk_weight, pairwise_weight, neighbors, columns,
-      pairs, weights), the weighted sum of `madapt.losses.topk_loss` and `pairwise_loss`;
+    - ``"similarity"``: ``(Y, S, dims, *, topk_weight, pairwise_weight, neighbors,
+      columns, pairs, weights)``, the weighted sum of `madapt.losses.topk_loss` and `pairwise_loss`;
     - ``"listwise"``: the arguments of `madapt.losses.listwise_loss`;
     - ``"graded_listwise"``: those of `madapt.losses.graded_listwise_loss`;
     - ``"ranking"``: those of `madapt.losses.ranking_loss`;
-    - ``"neighbor_pairs"``: (S, k, *, pairs, exclude_self), as `madapt.losses.neighbor_pairs`
+    - ``"neighbor_pairs"``: ``(S, k, *, pairs, exclude_self)``, as `madapt.losses.neighbor_pairs`
       among the pairs that count;
     - ``"residual"``: (X, P, W1, b1, W2, b2, activation), the forward pass of
       `madapt.adaptor.ResidualAdaptor`; returns Y, U and the backward pass;

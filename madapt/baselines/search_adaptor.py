@@ -100,7 +100,7 @@ class SearchAdaptor(PrefixBaseline):
 
     Notes
     -----
-    With f(x) = x + MLP(x) shared by queries q and documents x, and a predictor p,
+    With f(x) = x + MLP(x) shared by queries q and documents x, and a predictor p::
 
         L = L_rank + alpha (mean_i |f(q_i) - q_i|_1 + mean_j |f(x_j) - x_j|_1) + beta L_pred,
 

@@ -45,7 +45,7 @@ def pairwise_loss(
 
     Notes
     -----
-    L_pair = mean over i != j and m of | S_ij - cos_m(y_i, y_j) |. The subgradient of |.|
+    ``L_pair = mean over i != j and m of | S_ij - cos_m(y_i, y_j) |``. The subgradient of ``|.|``
     is 0 where its argument is within 8 eps of the dtype, else rounding would drive the
     training at m = d. A zero row has cosine 0 with every other and gradient 0. Duplicate
     rows need no care: their cosine is 1 like their target. Time O(B n (d + L)).

@@ -28,7 +28,7 @@ def reconstruction_loss(Y: Any, U: Any) -> tuple[float, Any]:
 
     Notes
     -----
-    L_rec = mean over i of sum over coordinates | y_i - u_i |; subgradient 0 within 8 eps.
+    ``L_rec = mean over i of sum over coordinates | y_i - u_i |``; subgradient 0 within 8 eps.
 
     References
     ----------

@@ -49,7 +49,7 @@ def topk_loss(
 
     Notes
     -----
-    L_topk = mean over i, j in NN_k(i), m of | S_ij - cos_m(y_i, y_j) |. The relation need
+    ``L_topk = mean over i, j in NN_k(i), m of | S_ij - cos_m(y_i, y_j) |``. The relation need
     not be symmetric; the gradient is that of the sum as it stands. Subgradient and zero
     rows as in `pairwise_loss`. Time O(B n (d + L)).
 
