@@ -137,7 +137,7 @@ def test_averaged_training_is_near_the_local_fit():
     here = MatryoshkaAdaptor(**settings).fit(corpus)
     there = DaskMatryoshkaAdaptor(n_shards=3, n_rounds=6, **settings)
     there.fit(da.from_array(corpus, chunks=(350, -1)))
-    start = MatryoshkaAdaptor(rotation="svd", hidden_dim=None).fit(corpus)
+    start = MatryoshkaAdaptor(settings["dims"], rotation="svd", hidden_dim=None).fit(corpus)
     local, averaged, svd = (found.score(corpus) for found in (here, there, start))
     assert abs(averaged - local) < 0.01
     assert averaged > svd + 0.01
