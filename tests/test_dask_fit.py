@@ -100,7 +100,7 @@ def test_averaged_training_moves_and_stays_orthogonal(X, settings):
     assert np.isfinite(found.loss_curve_).all()
 
 
-def test_one_shard_in_one_round_is_the_local_training(rows, X):
+def test_the_number_of_rounds_changes_no_first_step(X):
     settings = {**QUICK, "max_iter": 6, "early_stopping": False}
     one = DaskMatryoshkaAdaptor(n_shards=1, n_rounds=1, **settings).fit(X)
     many = DaskMatryoshkaAdaptor(n_shards=1, n_rounds=6, **settings).fit(X)
@@ -128,19 +128,17 @@ def test_held_out_rows_are_not_trained_on(X, monkeypatch):
 
 
 def test_averaged_training_is_near_the_local_fit():
-    generator = np.random.default_rng(0)
-    spread = np.arange(1, 33) ** -0.5
-    centers = generator.standard_normal((100, 32))[generator.integers(100, size=2000)]
-    corpus = ((centers + generator.standard_normal((2000, 32))) * spread).astype(np.float32)
-    settings = {"random_state": 0, "guard": False, "dims": (2, 4, 8, 16), "backend": "numpy"}
-    settings |= {"max_iter": 60, "support_size": 512, "early_stopping": False}
+    corpus = load_cranfield().corpus
+    corpus = np.ascontiguousarray(corpus @ svd_rotation(corpus)[:64].T)
+    settings = {"random_state": 0, "guard": False, "dims": (4, 8, 16, 32), "backend": "numpy"}
+    settings |= {"max_iter": 40, "support_size": 256, "early_stopping": False}
     here = MatryoshkaAdaptor(**settings).fit(corpus)
-    there = DaskMatryoshkaAdaptor(n_shards=3, n_rounds=6, **settings)
+    there = DaskMatryoshkaAdaptor(n_shards=2, n_rounds=8, **settings)
     there.fit(da.from_array(corpus, chunks=(350, -1)))
     start = MatryoshkaAdaptor(settings["dims"], rotation="svd", hidden_dim=None).fit(corpus)
     local, averaged, svd = (found.score(corpus) for found in (here, there, start))
     assert abs(averaged - local) < 0.01
-    assert averaged > svd + 0.01
+    assert averaged > svd + 0.02
 
 
 def test_the_guard_keeps_the_start_where_nothing_can_be_learned():
