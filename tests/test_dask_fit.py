@@ -11,6 +11,7 @@ from madapt.adaptor import ResidualAdaptor
 from madapt.dask import DaskMatryoshkaAdaptor
 from madapt.dask._averaging import State, mean_state, polar_factor
 from madapt.dask._reading import drawn_rows, within_blocks
+from madapt.datasets import load_cranfield
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 da = pytest.importorskip("dask.array", reason="the extra dask is not installed")

@@ -59,6 +59,7 @@ def shard_inputs(
     Returns
     -------
     U : ndarray of shape (n_kept + n_queries, k)
+        Inputs, documents first.
     T : ndarray of shape (n_kept + n_queries, d)
         Unit rows.
     n : int
