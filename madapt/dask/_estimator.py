@@ -37,7 +37,8 @@ _OUTPUT = "_sklearn_output_config"
 class DaskMatryoshkaAdaptor(DaskFitMixin, MatryoshkaAdaptor):
     """`MatryoshkaAdaptor` that takes Dask arrays: lazy `transform`, `fit` in one pass.
 
-    Anything but a Dask array it treats as `MatryoshkaAdaptor` does.
+    Anything but a Dask array it treats as `MatryoshkaAdaptor` does, whose other parameters and
+    fitted attributes it has, too.
 
     Parameters
     ----------
@@ -53,8 +54,6 @@ class DaskMatryoshkaAdaptor(DaskFitMixin, MatryoshkaAdaptor):
         `max_fit_rows`, each of successive blocks; what they learn is averaged.
     n_rounds : int, default=10
         How often that is averaged during the training.
-    **parameters : object
-        All others of `MatryoshkaAdaptor`.
 
     Notes
     -----
