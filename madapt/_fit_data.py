@@ -16,7 +16,7 @@ from madapt._inputs import named_errors, native_numbers
 from madapt._qrels import as_qrels
 from madapt.exceptions import InvalidTypeError, InvalidValueError, JudgmentsWarning
 
-__all__ = ["FitData", "gather", "holds_judgments"]
+__all__ = ["FitData", "check_queries", "gather", "holds_judgments", "refuse_two_dimensional"]
 
 Ids = Sequence[Hashable] | None
 _ROWS = (list, tuple, Mapping)
@@ -41,11 +41,7 @@ class FitData:
     @property
     def judged(self) -> np.ndarray:
         """Indices of the queries with a positive."""
-        if self.qrels is None:
-            return np.arange(0)
-        positive = self.qrels.copy()
-        positive.data = (positive.data > 0).astype(positive.dtype)
-        return np.flatnonzero(positive.sum(axis=1) > 0)
+        return np.arange(0) if self.qrels is None else judged_rows(self.qrels)
 
     @property
     def label_counts(self) -> tuple[int, float]:
@@ -117,7 +113,7 @@ def gather(
         Naming the argument, what was wanted and what came.
     """
     if corpus is None:
-        _refuse_two_dimensional(y)
+        refuse_two_dimensional(y)
         documents = X
     else:
         if queries is not None or qrels is not None:
@@ -131,26 +127,59 @@ def gather(
             documents = check_embeddings(corpus, "corpus", n_features=X.shape[1])
         check_uncut(documents, y, len(X), whole=whole)
         queries, qrels = X, y
-    if queries is None:
-        _refuse_without_queries(qrels, query_ids, corpus_ids)
-        return FitData(documents)
-    queries = native_numbers(queries, "queries")
-    with named_errors(queries, "queries"):
-        queries = check_embeddings(queries, "queries", n_features=X.shape[1])
-    documents, queries = np.ascontiguousarray(documents), np.ascontiguousarray(queries)
-    if qrels is None:
-        return FitData(documents, queries)
-    qrels = as_qrels(
-        qrels,
-        len(queries),
-        len(documents),
+    name = "qrels" if corpus is None else "y"
+    queries, qrels = check_queries(
+        documents.shape,
+        queries=queries,
+        qrels=qrels,
         query_ids=query_ids,
         corpus_ids=corpus_ids,
-        name="y" if corpus is not None else "qrels",
+        name=name,
     )
-    data = FitData(documents, queries, qrels)
-    _warn_unjudged(qrels, data.judged)
-    return data
+    if queries is None:
+        return FitData(documents)
+    return FitData(np.ascontiguousarray(documents), queries, qrels)
+
+
+def check_queries(
+    shape: tuple[int, int],
+    *,
+    queries: Any,
+    qrels: Any,
+    query_ids: Ids,
+    corpus_ids: Ids,
+    name: str = "qrels",
+) -> tuple[np.ndarray | None, csr_array | None]:
+    """Return queries and judgments, checked against documents of such a shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of documents, and of their columns.
+    queries, qrels, query_ids, corpus_ids : object
+        As `MatryoshkaAdaptor.fit` takes them.
+    name : str, default="qrels"
+        What the judgments are called in errors.
+    """
+    if queries is None:
+        _refuse_without_queries(qrels, query_ids, corpus_ids)
+        return None, None
+    n, d = shape
+    queries = native_numbers(queries, "queries")
+    with named_errors(queries, "queries"):
+        queries = np.ascontiguousarray(check_embeddings(queries, "queries", n_features=d))
+    if qrels is None:
+        return queries, None
+    qrels = as_qrels(qrels, len(queries), n, query_ids=query_ids, corpus_ids=corpus_ids, name=name)
+    _warn_unjudged(qrels, judged_rows(qrels))
+    return queries, qrels
+
+
+def judged_rows(qrels: csr_array) -> np.ndarray:
+    """Return the indices of the queries with a positive."""
+    positive = qrels.copy()
+    positive.data = (positive.data > 0).astype(positive.dtype)
+    return np.flatnonzero(positive.sum(axis=1) > 0)
 
 
 def holds_judgments(y: Any) -> bool:
@@ -162,7 +191,8 @@ def holds_judgments(y: Any) -> bool:
     return isinstance(y, Mapping) or issparse(y) or getattr(y, "ndim", 1) > 1
 
 
-def _refuse_two_dimensional(y: Any) -> None:
+def refuse_two_dimensional(y: Any) -> None:
+    """Refuse judgments where none can be; a 1-D y is ignored."""
     if holds_judgments(y):
         came = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else f"a {type(y).__name__} of rows"
         raise InvalidValueError(
@@ -191,5 +221,5 @@ def _warn_unjudged(qrels: csr_array, with_positive: np.ndarray) -> None:
             f"{lost} of {len(judged)} judged queries have no positive in the corpus; their "
             "judgments are left out of the training",
             JudgmentsWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

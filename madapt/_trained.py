@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from madapt._fit_data import FitData
 from madapt._fitted import FittedAdaptorMixin
 from madapt._vector_check import vector_statistics
 from madapt.adaptor import ResidualAdaptor
+from madapt.backends import Backend
 from madapt.exceptions import InterruptedWarning, InvalidValueError, JudgmentsWarning
 from madapt.training import Fit, Settings
 
-__all__ = ["Beginning", "TrainedMixin", "beginning_of"]
+__all__ = ["Beginning", "Start", "TrainedMixin", "beginning_of"]
 
 #: What one version of the checkpoint says, another would not understand.
 VERSION = 1
@@ -59,6 +60,17 @@ class Beginning:
             past = {"activation": self.past.activation, **self.past.parameters}
         key = digest(self.data, self.settings)
         return {"version": VERSION, "digest": key, "seed": self.seed, "past": past, **(found or {})}
+
+
+class Start(NamedTuple):
+    """What a training needs beside rows: where it begins, what draws, how and where it is done."""
+
+    begun: Beginning
+    generator: np.random.Generator
+    settings: Settings
+    #: Strength of centring, or that it is chosen by the data.
+    center: float | str
+    backend: Backend
 
 
 def beginning_of(
@@ -157,7 +169,7 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
             "the judgments were not learned from: held-out queries find no more with what they "
             "teach, or are too few to tell (validation_scores_); the result is that without them",
             JudgmentsWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def _say_interrupted(self, begun: Beginning, fit: Fit) -> None:
@@ -166,7 +178,7 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
         kept = "the best state so far is kept"
         if begun.is_further and not fit.is_new:
             kept = "nothing was learned and the adaptor is the one before"
-        self._warn_interrupted("fit", f"{kept}; warm_start=True goes on from there", stacklevel=5)
+        self._warn_interrupted("fit", f"{kept}; warm_start=True goes on from there", stacklevel=6)
 
     def _warn_interrupted(self, method: str, kept: str, stacklevel: int = 3) -> None:
         warnings.warn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,11 +13,19 @@ from madapt._checks import check_bool, check_integer
 from madapt._fit_data import FitData, gather
 from madapt._parameters import PUBLISHED, check_center, settings_of
 from madapt._stream import StreamMixin
-from madapt._trained import beginning_of
+from madapt._trained import Start, beginning_of
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import get_backend
 from madapt.persistence import PersistenceMixin
-from madapt.training import Fit, Watcher, fit_adaptor, prepare, printer
+from madapt.training import (
+    Fit,
+    Trainer,
+    Watcher,
+    fit_adaptor,
+    prepare,
+    printer,
+    trainer_here,
+)
 
 __all__ = ["MatryoshkaAdaptor"]
 
@@ -359,7 +367,26 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
         generator = np.random.default_rng(begun.seed)
 
         sample = data.sample(max_rows, generator).sample_queries(max_rows, generator)
+        start = Start(begun, generator, settings, center, backend)
+        self._learn_from(sample, start, X, y)
+
+    def _learn_from(
+        self,
+        sample: FitData,
+        start: Start,
+        X: Any,
+        y: Any,
+        rotation: Callable[[np.ndarray | None], np.ndarray | None] = lambda center: None,
+        trainer: Callable[[np.ndarray | None], Trainer] = lambda center: trainer_here,
+    ) -> None:
+        """Train on a sample, and set what is left; callbacks are told X and y.
+
+        `rotation` and `trainer` make of what each side loses the P of the start, if that is not
+        the sample's own, and say where the first stage is trained.
+        """
+        begun, generator, settings, center, backend = start
         prepared, middle = prepare(sample, center, settings, bool(self.normalize))
+        P = rotation(middle)
 
         def train(watcher: Watcher | None) -> Fit:
             return fit_adaptor(
@@ -371,6 +398,8 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
                 watcher=watcher,
                 past=begun.past,
                 checkpoint=begun.checkpoint,
+                rotation=P,
+                trainer=trainer(middle),
             )
 
         def attributes(adaptor: ResidualAdaptor) -> dict[str, Any]:

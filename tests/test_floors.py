@@ -46,7 +46,7 @@ FLOORS = [
         "persistence",
         "export",
     },
-    {"cli", "_commands", "_demo"},
+    {"cli", "_commands", "_demo", "dask"},
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in sorted(parts)}
 

@@ -24,7 +24,9 @@ def modules_after(statement):
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("statement", ["import madapt", "import madapt.datasets"])
+@pytest.mark.parametrize(
+    "statement", ["import madapt", "import madapt.datasets", "import madapt.dask"]
+)
 def test_importing_is_light(statement):
     loaded = modules_after(statement)
     assert "madapt" in loaded

@@ -1,6 +1,7 @@
 """Training: stages, loop, optimisers, sampling, early stopping and the guard."""
 
 from madapt.training.data import Fit, HeldOutScores, TrainingData
+from madapt.training.first_stage import Trainer, trainer_here
 from madapt.training.guard import neighbor_overlap, query_ndcg
 from madapt.training.preparation import prepare
 from madapt.training.progress import Watcher, printer
@@ -14,6 +15,7 @@ __all__ = [
     "Settings",
     "StageSettings",
     "Stream",
+    "Trainer",
     "TrainingData",
     "Watcher",
     "fit_adaptor",
@@ -22,4 +24,5 @@ __all__ = [
     "prepare",
     "printer",
     "query_ndcg",
+    "trainer_here",
 ]

@@ -20,7 +20,7 @@ from madapt.training.settings import Settings
 from madapt.training.splitting import Split, everything, splits_of
 from madapt.training.unsupervised import initial_mlp, learn_from_documents
 
-__all__ = ["learn_without_labels"]
+__all__ = ["Train", "Trainer", "base_of", "first_state", "learn_without_labels", "trainer_here"]
 
 #: What the guard measures.
 METRIC = "neighbor ndcg@10"
@@ -29,6 +29,44 @@ FEWEST_QUERIES = 20
 
 #: (k, part of the rows) -> adaptor on the leading k coordinates, and how it was learned.
 Train = Callable[[int, Split], tuple[ResidualAdaptor, History]]
+#: The arguments of `learn_without_labels` -> what trains, here or on other machines.
+Trainer = Callable[
+    [Fit, TrainingData, Settings, np.random.Generator, Backend, Runs],
+    Train,
+]
+
+
+def trainer_here(
+    fit: Fit,
+    data: TrainingData,
+    settings: Settings,
+    generator: np.random.Generator,
+    backend: Backend,
+    runs: Runs,
+) -> Train:
+    """Return what trains a rotation of the leading k coordinates, or the MLP of a fixed one."""
+    rows = data.rows
+    targets = unit_rows(rows)
+    T = backend.asarray(targets)
+    # A rotation moves no cosine by the length of its rows: unit ones cannot overflow.
+    rows = targets if settings.is_rotation_learned else rows
+    base = base_of(fit, settings)
+
+    def train(k: int, split: Split) -> tuple[ResidualAdaptor, History]:
+        U = backend.asarray(rows @ base[:, :k])
+        with backend.training():
+            return learn_from_documents(
+                U,
+                T,
+                first_state(fit, U, settings, generator, backend),
+                settings,
+                generator,
+                split=split,
+                run=runs(f"stage 1, {k} dims", base),
+                backend=backend,
+            )
+
+    return train
 
 
 def learn_without_labels(
@@ -39,20 +77,21 @@ def learn_without_labels(
     backend: Backend,
     runs: Runs,
     folds: list[Split] | None = None,
+    trainer: Trainer = trainer_here,
 ) -> None:
     """Train on documents and unlabeled queries; keep the first result that the guard lets pass.
 
     A rotation of fewer leading coordinates changes less: where one fails, the next
     smaller one is tried. Where the rows held out once would be too few to tell, there are
     several folds, and what is kept is trained on all rows. `folds` says which rows those are;
-    None draws them.
+    None draws them. `trainer` says where it is trained.
     """
     folds = splits_of(data, settings, generator) if folds is None else folds
     if not _has_work(fit, settings) or len(folds[0].documents) < 2:
         return
     if settings.guard and len(folds[0].held_out_documents) < 2:
         return  # nothing could show that a candidate is no worse
-    train = _trainer(fit, data, settings, generator, backend, runs)
+    train = trainer(fit, data, settings, generator, backend, runs)
     tries = settings.rotation_dims if settings.is_rotation_learned else (data.documents.shape[1],)
     for k in tries:
         candidates = _candidates(fit, folds, k, train, settings, backend)
@@ -82,7 +121,7 @@ def _candidates(
     for fold in folds:
         learned, history = train(k, fold)
         fit.losses, fit.interrupted = history.losses, history.interrupted
-        candidates.append(composed(_base(fit, settings), learned, backend))
+        candidates.append(composed(base_of(fit, settings), learned, backend))
         if fit.interrupted:
             break
     return candidates
@@ -96,40 +135,7 @@ def _train_on_all(
     fit.interrupted = history.interrupted
     if not fit.interrupted:
         fit.losses = history.losses
-        fit.adaptor = composed(_base(fit, settings), learned, backend)
-
-
-def _trainer(
-    fit: Fit,
-    data: TrainingData,
-    settings: Settings,
-    generator: np.random.Generator,
-    backend: Backend,
-    runs: Runs,
-) -> Train:
-    """Return what trains a rotation of the leading k coordinates, or the MLP of a fixed one."""
-    rows = data.rows
-    targets = unit_rows(rows)
-    T = backend.asarray(targets)
-    # A rotation moves no cosine by the length of its rows: unit ones cannot overflow.
-    rows = targets if settings.is_rotation_learned else rows
-    base = _base(fit, settings)
-
-    def train(k: int, split: Split) -> tuple[ResidualAdaptor, History]:
-        U = backend.asarray(rows @ base[:, :k])
-        with backend.training():
-            return learn_from_documents(
-                U,
-                T,
-                _first_state(fit, U, settings, generator, backend),
-                settings,
-                generator,
-                split=split,
-                run=runs(f"stage 1, {k} dims", base),
-                backend=backend,
-            )
-
-    return train
+        fit.adaptor = composed(base_of(fit, settings), learned, backend)
 
 
 def _is_kept(
@@ -192,7 +198,7 @@ def _row_weights(split: Split, settings: Settings) -> np.ndarray:
     return np.repeat(shares / shares.sum() / np.maximum(sizes, 1), sizes)
 
 
-def _base(fit: Fit, settings: Settings) -> np.ndarray:
+def base_of(fit: Fit, settings: Settings) -> np.ndarray:
     """Return the rotation, shape (d, d), behind which stage 1 trains."""
     before = fit.start if fit.past is None or not settings.is_rotation_learned else fit.past
     P: np.ndarray = before.P
@@ -208,7 +214,7 @@ def _has_work(fit: Fit, settings: Settings) -> bool:
     return any(m < settings.rotation_dims[0] for m in settings.dims)
 
 
-def _first_state(
+def first_state(
     fit: Fit, U: Any, settings: Settings, generator: np.random.Generator, backend: Backend
 ) -> ResidualAdaptor:
     """Return what stage 1 trains: a rotation of its inputs, or an MLP on them."""

@@ -11,7 +11,7 @@ from madapt._linalg import svd_rotation
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
 from madapt.training.data import Fit, TrainingData
-from madapt.training.first_stage import learn_without_labels
+from madapt.training.first_stage import Trainer, learn_without_labels, trainer_here
 from madapt.training.optimizers import nearest_orthogonal
 from madapt.training.progress import Report, Watcher
 from madapt.training.runs import Runs
@@ -31,6 +31,8 @@ def fit_adaptor(
     watcher: Watcher | None = None,
     past: ResidualAdaptor | None = None,
     checkpoint: Mapping[str, Any] | None = None,
+    rotation: np.ndarray | None = None,
+    trainer: Trainer = trainer_here,
 ) -> Fit:
     """Train an adaptor, first without labels, then on judged queries if there are any.
 
@@ -53,6 +55,10 @@ def fit_adaptor(
     checkpoint : mapping or None, default=None
         Of an interrupted fit on the same data, with the same settings and generator: what it
         had found is taken from there.
+    rotation : ndarray of shape (d, d) or None, default=None
+        P of the start; None is the SVD rotation of these documents, or the identity.
+    trainer : callable
+        Says where the first stage is trained.
 
     Returns
     -------
@@ -60,12 +66,12 @@ def fit_adaptor(
         Ctrl-C ends the training and leaves the best state so far; before there is a
         start, it is passed on.
     """
-    P = _start(data.documents, settings.rotation)
+    P = _start(data.documents, settings.rotation) if rotation is None else rotation
     start = ResidualAdaptor(P, activation=settings.activation)
     fit = Fit(start, start, past=None if past is None else _like(past, P))
     runs = Runs(backend, report, watcher, checkpoint)
     try:
-        learn_without_labels(fit, data, settings, generator, backend, runs)
+        learn_without_labels(fit, data, settings, generator, backend, runs, trainer=trainer)
         queries = data.judged_queries
         if queries is not None and settings.hidden_dim is not None and not fit.interrupted:
             learn_with_labels(fit, data, queries, settings, generator, backend, runs)
