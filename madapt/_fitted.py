@@ -277,10 +277,16 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
             rows,
             m,
             mean=self._mean(side),
-            normalize=self.quantizer_.unit if normalize is None else normalize,
+            normalize=self._scales_rows if normalize is None else normalize,
             out=out,
             codec=codec,
         )
+
+    @property
+    def _scales_rows(self) -> bool:
+        """Whether rows got unit length at the fit; while it goes on, whether they are to."""
+        calibrated = getattr(self, "quantizer_", None)
+        return bool(self.normalize) if calibrated is None else bool(calibrated.unit)
 
     def _calibrated(self, documents: np.ndarray) -> Quantizer:
         """Return the codes' calibration on some of the documents."""
