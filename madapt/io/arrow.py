@@ -42,7 +42,7 @@ class ArrowEmbeddings(WindowedEmbeddings):
     def __init__(self, filename: Path, column: str | None) -> None:
         pyarrow = pyarrow_for("Arrow")
         self._map: Any = pyarrow.memory_map(str(filename))
-        self._reader: Any = None
+        self._reader: Any
         try:
             self._open(pyarrow)
             self.column = list_column(self._reader.schema, column, filename)
@@ -83,7 +83,8 @@ class ArrowEmbeddings(WindowedEmbeddings):
         self._is_file = begin == b"ARROW1"
         if not begin:
             raise pyarrow.ArrowInvalid("it is empty")
-        self._reader = ipc.open_file(self._map) if self._is_file else ipc.open_stream(self._map)
+        opened: Any = ipc.open_file if self._is_file else ipc.open_stream
+        self._reader = opened(self._map)
 
     def _columns(self) -> Iterator[Any]:
         """Yield the column of each batch."""
