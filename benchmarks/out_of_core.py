@@ -192,6 +192,25 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def figures(report: dict[str, Any]) -> str:
+    """Return the section of the page."""
+    reference, on = report["reference"], report["machine"]
+    return f"""`python benchmarks/out_of_core.py --gigabytes {reference["GB"]:.0f}` on {on["processor"]},
+{on["cores"]} cores, {report["threads"]} threads, Python {on["python"]}, numpy {on["numpy"]},
+{on["BLAS"]}, at a load of {on["load"]} by other processes.
+{report["rows"]:,} rows of {report["columns"]} float32 to {report["dims"]} dims. Seconds are those of a
+run that is not killed, for `transform_file` with the verification; with that load they say little.
+Peak is of anonymous memory (RssAnon), imports included, over all runs of a kind. Kills are SIGKILL at
+random moments of one work, which was run again each time and went on. The reference is `transform`
+in one call, compared by SHA-256 of the whole files.
+
+{table(report)}
+`fit` on {FIT_ROWS:,} of the rows of that `.npy` took {reference["fit, seconds"]:.0f} s and
+{reference["fit, MiB"]:.0f} MiB. Without `--gigabytes` the corpus is 20 GB or 40 % of the free disk,
+whichever is less; that was not run here, and {reference["GB"]:.0f} GB may lie in the cache of the system.
+"""
+
+
 def main() -> int:
     """Make the files, measure, and write the report; return 1 where bits differ."""
     options = parser(__doc__, "out_of_core")
@@ -200,6 +219,7 @@ def main() -> int:
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--folder", type=Path, help="where the temporary folder is made")
     args = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the files are deleted
     if answered(args, perform):
         return 0
     free = shutil.disk_usage(args.folder or tempfile.gettempdir()).free / 1e9

@@ -148,7 +148,7 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
         if max_rows is None:
             return self._rows(X, reset=reset)
         rows = checked_or_sliced(X, "X", max_rows, lambda X: self._rows(X, reset=reset))
-        if rows.shape[0] > max_rows:  # not looked at yet
+        if is_row_sliceable(rows):  # columns and their names have not been looked at
             validate_data(self, names_of(X, rows), reset=reset, skip_check_array=True)
         return rows
 

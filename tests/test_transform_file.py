@@ -11,7 +11,7 @@ import pytest
 
 from madapt import MatryoshkaAdaptor
 from madapt.exceptions import InvalidFileError, InvalidTypeError, InvalidValueError
-from madapt.io import _unfinished, open_embeddings, transform_file, transforming
+from madapt.io import _block_work, _unfinished, open_embeddings, transform_file
 from madapt.quantization import PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +36,7 @@ def _with_mlp():
 def _src(tmp_path, monkeypatch):
     """The rows in a file, and many small blocks instead of one."""
     monkeypatch.setattr("madapt._blocks.BLOCK_BYTES", 4 * 64 * D)
-    monkeypatch.setattr(transforming, "_BLOCK_BYTES", 4 * 100 * D)
+    monkeypatch.setattr(_block_work, "_BLOCK_BYTES", 4 * 100 * D)
     np.save(tmp_path / "X.npy", X)
     return tmp_path / "X.npy"
 
@@ -149,13 +149,13 @@ from pathlib import Path
 import numpy as np
 import madapt._blocks
 from madapt import MatryoshkaAdaptor
-from madapt.io import transform_file, transforming
+from madapt.io import _block_work, transform_file
 
 folder, ending, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 adaptor = MatryoshkaAdaptor.load(folder / "adaptor.safetensors")
 madapt._blocks.BLOCK_BYTES = 4 * 64 * 24
-transforming._BLOCK_BYTES = 4 * 100 * 24
-WATCHED = (str(Path(transforming.__file__).parent), "_replacing.py")
+_block_work._BLOCK_BYTES = 4 * 100 * 24
+WATCHED = (str(Path(_block_work.__file__).parent), "_replacing.py")
 
 
 def transformed(name):
@@ -257,10 +257,10 @@ def test_another_request_is_refused(adaptor, with_mlp, src, monkeypatch):
         with pytest.raises(InvalidValueError) as caught:
             transform_file(*arguments, **more)
         assert str(caught.value).startswith(f"{name} must be ")
-        assert str(caught.value).endswith("begin again with resume=False")
+        assert str(caught.value).endswith("or pass resume=False")
     copy = src.with_name("copy.npy")
     copy.write_bytes(src.read_bytes())
-    with pytest.raises(InvalidValueError, match="src must be '.*X.npy' to go on with"):
+    with pytest.raises(InvalidValueError, match="src must be '.*X.npy' to go on"):
         transform_file(adaptor, copy, dst, M)
     status = src.stat()
     os.utime(src, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
@@ -295,8 +295,15 @@ def test_a_journal_that_is_none_and_rows_that_are_gone(adaptor, src):
     os.truncate(partial, partial.stat().st_size - 1)
     with pytest.raises(InvalidFileError, match="is not what small.npy.partial.json beside it says"):
         transform_file(adaptor, src, dst, M)
+    # Without the rows the journal says nothing.
     partial.unlink()
     assert transform_file(adaptor, src, dst, M).resumed_at == 0
+    for content in (None, b"nothing"):
+        begin()
+        partial.unlink()
+        if content is not None:
+            journal.write_bytes(content)
+        assert transform_file(adaptor, src, dst, M + 1).resumed_at == 0
     assert left(src) == ["small.npy"]
 
 

@@ -137,8 +137,8 @@ class Unfinished:
         self.path.unlink(missing_ok=True)
 
     def _begin(self) -> None:
-        state = self._state() if self._resume else None
         size = os.fstat(self._file.fileno()).st_size
+        state = self._state(must_fit=size > 0) if self._resume else None
         if state is not None and size == 0:
             self.rows, self.checksum = state["rows"], state["checksum"]
             self.is_finished = self._is_target()
@@ -156,38 +156,42 @@ class Unfinished:
         if size < self.n_bytes or self._file.read(len(self._header)) != self._header:
             raise InvalidFileError(
                 f"{self.path} is not what {self.journal.name} beside it says ({self.n_bytes:,} "
-                f"bytes or more, got {size:,}): begin again with resume=False"
+                f"bytes or more, got {size:,}); to begin again delete it, or pass resume=False"
             )
         self._file.truncate(self.n_bytes)
 
-    def _state(self) -> dict[str, Any] | None:
-        """Return what the journal says, None if there is none."""
+    def _state(self, *, must_fit: bool) -> dict[str, Any] | None:
+        """Return what the journal says, None if there is none, or none that fits."""
         try:
             state = json.loads(self.journal.read_bytes())
-            is_known = state["version"] == VERSION
-            counts = (state["rows"], state["checksum"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._unreadable() from error
-        if not is_known or not all(isinstance(count, int) for count in counts):
-            raise self._unreadable()
+        except ValueError:
+            state = None
+        wrong = self._misfit(state)
+        if wrong is not None and must_fit:
+            raise wrong
+        return None if wrong is not None else dict(state)
+
+    def _misfit(self, state: Any) -> InvalidFileError | InvalidValueError | None:
+        """Return why one cannot go on from there, None if one can."""
+        again = f"to begin again delete {self.path}, or pass resume=False"
+        unreadable = InvalidFileError(
+            f"{self.journal} is no journal that this version of madapt can read; {again}"
+        )
+        if not isinstance(state, dict) or state.get("version") != VERSION:
+            return unreadable
         for name, wanted in self.identity.items():
             there = state.get(name)
             if there != wanted:
-                raise InvalidValueError(
-                    f"{name} must be {there!r} to go on with {self.path}, got {wanted!r}: "
-                    "begin again with resume=False"
+                return InvalidValueError(
+                    f"{name} must be {there!r} to go on with what is unfinished, got {wanted!r}; "
+                    f"{again}"
                 )
-        if not 0 < state["rows"] <= self.shape[0]:
-            raise self._unreadable()
-        return dict(state)
-
-    def _unreadable(self) -> InvalidFileError:
-        return InvalidFileError(
-            f"{self.journal} is no journal that this version of madapt can read: begin again "
-            "with resume=False"
-        )
+        rows, checksum = state.get("rows"), state.get("checksum")
+        if not isinstance(rows, int) or not isinstance(checksum, int):
+            return unreadable
+        return None if 0 < rows <= self.shape[0] else unreadable
 
     def _is_target(self) -> bool:
         """Tell whether the target holds all rows that the journal counts, and nothing else."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,18 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from madapt._checks import check_bool, check_dim, check_integer
+from madapt._checks import check_bool, check_dim
 from madapt._replacing import as_path, flush_folder, take_place
-from madapt._row_source import raise_not_finite, working_dtype
-from madapt.exceptions import (
-    InvalidFileError,
-    InvalidTypeError,
-    InvalidValueError,
-    OtherModelWarning,
-)
+from madapt.exceptions import InvalidFileError, InvalidTypeError, InvalidValueError
 from madapt.io._arrow_lists import pyarrow_for
+from madapt.io._block_work import BlockWork
 from madapt.io._containers import write_arrow, write_parquet
-from madapt.io._identity import source_identity
 from madapt.io._unfinished import Unfinished
 from madapt.io.embeddings import Embeddings
 from madapt.io.opening import open_embeddings
@@ -39,8 +32,6 @@ _WRITERS: dict[str, Callable[..., None] | None] = {
     ".arrow": write_arrow,
     ".feather": write_arrow,
 }
-#: Bytes of the rows that are read between two flushes, in the working dtype.
-_BLOCK_BYTES = 32 * 2**20
 #: Places at which rows are transformed again to be compared.
 _N_CHECKED = 3
 
@@ -179,7 +170,7 @@ def transform_file(
     m = check_dim(adaptor._n_features_out if dim is None else dim, adaptor.n_features_in_)
     with _opened(src, column) as source:
         target = _target(dst, source)
-        work = _Work(adaptor, source, m, side, precision)
+        work = BlockWork(adaptor, source, m, side, precision)
         step = work.step(block_rows)
         shape, dtype = work.layout()
         with Unfinished(target, work.identity(), shape, dtype, resume=resume) as rows:
@@ -190,76 +181,6 @@ def transform_file(
                 checked = _verified(rows, work) if verify else 0
             _finish(rows, stamp)
     return TransformedFile(as_path(dst), shape, dtype, stamp, resumed_at, checked)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """An adaptor, its rows, and what of them is wanted."""
-
-    adaptor: Any
-    source: Embeddings
-    dim: int
-    side: str
-    precision: str | None
-
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Return some rows, adapted."""
-        block = self.source[start:stop]
-        with warnings.catch_warnings():
-            if start:  # said once, of the first rows
-                warnings.simplefilter("ignore", OtherModelWarning)
-            try:
-                adapted = self.adaptor.transform(
-                    block, self.dim, self.side, precision=self.precision
-                )
-            except InvalidValueError:
-                raise_not_finite(block, start, str(self.source.filename))
-                raise
-        return np.asarray(adapted)  # of a frame, where the adaptor's `set_output` says so
-
-    @property
-    def rows_at_once(self) -> int:
-        """Rows of one block of `transform`."""
-        return int(self.adaptor._rows_at_once(self.source, self.dim, self.precision))
-
-    def step(self, block_rows: Any) -> int:
-        """Return how many rows there are between two flushes."""
-        at_once = self.rows_at_once
-        if isinstance(block_rows, str):
-            if block_rows != "auto":
-                raise InvalidValueError(
-                    f"block_rows must be an integer or 'auto', got {block_rows!r}"
-                )
-            row = self.source.shape[1] * working_dtype(self.source).itemsize
-            return at_once * max(1, _BLOCK_BYTES // (row * at_once))
-        return at_once * -(-check_integer(block_rows, "block_rows", low=1) // at_once)
-
-    def layout(self) -> tuple[tuple[int, int], np.dtype]:
-        """Return shape and dtype of the result; a row is transformed for it."""
-        probe = self(0, 1)
-        return (self.source.shape[0], probe.shape[1]), probe.dtype
-
-    def identity(self) -> dict[str, Any]:
-        """Return everything that the numbers depend on."""
-        return {
-            "adaptor": self.adaptor.fingerprint_,
-            "dim": self.dim,
-            "side": self.side,
-            "precision": self.precision,
-            "rows at once": self.rows_at_once,
-            **source_identity(self.source),
-        }
-
-    def write(
-        self, rows: Unfinished, step: int, progress: Callable[[int, int], None] | None
-    ) -> None:
-        """Write the rows that are not there yet."""
-        n = self.source.shape[0]
-        # The step may have been another one: whole blocks of `transform` were written anyway.
-        for start in range(rows.rows, n, step):
-            rows.append(self(start, min(start + step, n)))
-            if progress is not None:
-                progress(rows.rows, n)
 
 
 @contextmanager
@@ -299,7 +220,7 @@ def _target(dst: Any, source: Embeddings) -> Path:
     return target
 
 
-def _verified(rows: Unfinished, work: _Work) -> int:
+def _verified(rows: Unfinished, work: BlockWork) -> int:
     """Read all rows back and transform some again; return how many those were."""
     wrong = rows.fault()
     checked, at_once, n = 0, work.rows_at_once, rows.rows
