@@ -201,13 +201,14 @@ def figures(report: dict[str, Any]) -> str:
 by other processes: {report["rows"]:,} rows of {report["columns"]} float32 to {report["dims"]} dims.
 Seconds are those of a run that is not killed, for `transform_file` with the verification; with that
 load they say little. Peak is of anonymous memory (RssAnon), imports included, over all runs of a
-kind. Kills are SIGKILL at random moments of one work, which was run again each time and went on. The
-reference is `transform` in one call, compared by SHA-256 of the whole files.
+kind. Kills are SIGKILL at random moments of one work, which was run again each time and went on.
+The reference is `transform` in one call, compared by SHA-256 of the whole files.
 
 {table(report)}
 `fit` on {FIT_ROWS:,} of the rows of that `.npy` took {reference["fit, seconds"]:.0f} s and
 {reference["fit, MiB"]:.0f} MiB. Without `--gigabytes` the corpus is 20 GB or 40 % of the free disk,
-whichever is less; that was not run here, and {reference["GB"]:.0f} GB may lie in the system's cache.
+whichever is less; that was not run here, and {reference["GB"]:.0f} GB may lie in the
+system's cache.
 """
 
 

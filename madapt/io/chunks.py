@@ -54,8 +54,19 @@ def choose_array(arrays: Mapping[str, Any], column: Any, filename: Path) -> str:
     arrays : mapping of str to object
         All there are, with `shape` and `dtype`.
     column : str or None
+        What is asked for; None is the only one.
     filename : Path
         For errors.
+
+    Returns
+    -------
+    str
+        Its name, without slashes around it.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is none, or None is asked for where there are several.
     """
     if column is not None and not isinstance(column, str):
         raise InvalidTypeError(f"column must be a str or None, got {column!r}")
