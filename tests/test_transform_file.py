@@ -359,7 +359,7 @@ def test_no_two_processes_write_one_file(adaptor, src):
 def test_a_link_stays_and_permissions_too(adaptor, src):
     folder = src.parent / "elsewhere"
     folder.mkdir()
-    there, link = folder / "real.npy", src.with_name("small.npy")
+    there, link = folder / "real.v1", src.with_name("small.npy")
     there.write_bytes(b"")
     there.chmod(0o640)
     link.symlink_to(there)

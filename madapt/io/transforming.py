@@ -179,7 +179,7 @@ def transform_file(
             if not rows.is_finished:
                 work.write(rows, step, progress)
                 checked = _verified(rows, work) if verify else 0
-            _finish(rows, stamp)
+            _finish(rows, _WRITERS[as_path(dst).suffix.lower()], stamp)
     return TransformedFile(as_path(dst), shape, dtype, stamp, resumed_at, checked)
 
 
@@ -239,9 +239,8 @@ def _verified(rows: Unfinished, work: BlockWork) -> int:
     return checked
 
 
-def _finish(rows: Unfinished, stamp: str) -> None:
+def _finish(rows: Unfinished, write: Callable[..., None] | None, stamp: str) -> None:
     """Give the whole file its name, and forget what only an unfinished one needs."""
-    write = _WRITERS[rows.target.suffix.lower()]
     if write is not None:
         write(rows.target, rows.blocks(), rows.shape[1], rows.dtype, stamp)
     elif not rows.is_finished:
