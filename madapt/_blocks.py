@@ -15,7 +15,7 @@ from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["BLOCK_BYTES", "Codec", "transform_blocks"]
+__all__ = ["BLOCK_BYTES", "Codec", "rows_at_once", "transform_blocks"]
 
 #: Working memory of a block: it stays in a core's cache or near it.
 BLOCK_BYTES = 4 * 2**20
@@ -34,7 +34,7 @@ def transform_blocks(
     normalize: bool = True,
     out: np.ndarray | None = None,
     codec: Codec | None = None,
-    block_bytes: int = BLOCK_BYTES,
+    block_bytes: int | None = None,
 ) -> np.ndarray:
     """Return the first m adapted coordinates of rows that need not fit in memory.
 
@@ -56,8 +56,8 @@ def transform_blocks(
         makes a new array. With `codec` of its width and dtype.
     codec : Codec or None, default=None
         Turns each block of floats into what is kept of it. None keeps the floats.
-    block_bytes : int, default=4 MiB
-        Scratch for one block of rows; at least one row is taken.
+    block_bytes : int or None, default=None
+        Scratch for one block of rows, None is 4 MiB; at least one row is taken.
 
     Returns
     -------
@@ -97,9 +97,7 @@ def transform_blocks(
     else:
         _check_out(out, (n, width), X, None if codec is None else kept)
     fold = _Fold(adaptor, d, m, mean, normalize, dtype)
-    # Coding takes about four copies of the prefix.
-    coding = 0 if codec is None else 4 * m
-    rows = min(n, max(1, block_bytes // (dtype.itemsize * (d + 2 * fold.width + coding))))
+    rows = min(n, rows_at_once(adaptor, d, m, dtype, codec=codec, block_bytes=block_bytes))
     scratch = np.empty((rows, fold.width), dtype)
     floats = np.empty((0 if codec is None else rows, m), dtype)
     # What overflows is found by its squared length, and done again with care or refused.
@@ -113,6 +111,27 @@ def transform_blocks(
                 fold.write(block, scratch[:b], floats[:b], start)
                 part[:] = codec.encode(floats[:b])
     return out
+
+
+def rows_at_once(
+    adaptor: ResidualAdaptor,
+    d: int,
+    m: int,
+    dtype: np.dtype,
+    *,
+    codec: Codec | None = None,
+    block_bytes: int | None = None,
+) -> int:
+    """Return how many rows `transform_blocks` takes at once where there are as many.
+
+    A product of another number of rows may round otherwise: parts that begin at multiples of it
+    are adapted to the same digits as the whole.
+    """
+    width = m + (adaptor.parameters["W1"].shape[1] if adaptor.has_mlp else 0)
+    # Coding takes about four copies of the prefix.
+    coding = 0 if codec is None else 4 * m
+    size = BLOCK_BYTES if block_bytes is None else block_bytes
+    return max(1, size // (dtype.itemsize * (d + 2 * width + coding)))
 
 
 @dataclass(frozen=True)

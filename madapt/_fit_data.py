@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,24 @@ from scipy.sparse import csr_array, issparse
 
 from madapt._checks import check_embeddings
 from madapt._corpus import check_uncut, unwrap
-from madapt._inputs import named_errors, native_numbers
+from madapt._inputs import as_rows, named_errors, native_numbers
 from madapt._qrels import as_qrels
+from madapt._row_source import is_row_sliceable, rows_at
 from madapt.exceptions import InvalidTypeError, InvalidValueError, JudgmentsWarning
 
-__all__ = ["FitData", "check_queries", "gather", "holds_judgments", "refuse_two_dimensional"]
+__all__ = [
+    "FitData",
+    "check_queries",
+    "checked_or_sliced",
+    "gather",
+    "holds_judgments",
+    "refuse_two_dimensional",
+]
 
 Ids = Sequence[Hashable] | None
 _ROWS = (list, tuple, Mapping)
+#: Documents of which a permutation is drawn; of more, it would take more memory than the sample.
+_PERMUTED = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -28,15 +38,24 @@ class FitData:
 
     Parameters
     ----------
-    documents : ndarray of shape (n, d)
+    documents : ndarray or row-sliceable of shape (n, d)
+        What is only sliceable is read by `sample`.
     queries : ndarray of shape (n_queries, d) or None
         All queries, judged or not.
     qrels : csr_array of shape (n_queries, n) or None
+    name : str
+        What the documents are called in errors.
     """
 
-    documents: np.ndarray
+    documents: Any
     queries: np.ndarray | None = None
     qrels: csr_array | None = None
+    name: str = "X"
+
+    @property
+    def n_documents(self) -> int:
+        """Number of documents."""
+        return int(self.documents.shape[0])
 
     @property
     def judged(self) -> np.ndarray:
@@ -61,16 +80,15 @@ class FitData:
 
     def sample(self, max_rows: int, generator: np.random.Generator) -> FitData:
         """Return the same with at most max_rows documents, judged ones first."""
-        n = len(self.documents)
+        n = self.n_documents
         if n <= max_rows:
             return self
-        wanted = np.zeros(n)
-        if self.qrels is not None:
-            wanted[self.qrels.indices] = 1
-        # Judged documents come first, the others in random order.
-        kept = np.sort(np.lexsort((generator.permutation(n), -wanted))[:max_rows])
+        judged = np.arange(0) if self.qrels is None else np.unique(self.qrels.indices)
+        kept = _drawn(n, judged, max_rows, generator)
         qrels = None if self.qrels is None else csr_array(self.qrels[:, kept])
-        return FitData(self.documents[kept], self.queries, qrels)
+        is_memory = isinstance(self.documents, np.ndarray) and not is_row_sliceable(self.documents)
+        rows = self.documents[kept] if is_memory else rows_at(self.documents, kept, self.name)
+        return FitData(rows, self.queries, qrels)
 
     def sample_queries(self, max_rows: int, generator: np.random.Generator) -> FitData:
         """Return the same with all judged queries, and others up to max_rows in all."""
@@ -86,8 +104,32 @@ class FitData:
         return FitData(self.documents, self.queries[kept], qrels)
 
 
+def checked_or_sliced(X: Any, name: str, max_rows: int, check: Callable[[Any], np.ndarray]) -> Any:
+    """Return rows that a check has made an array of, or rows to draw a sample from.
+
+    Parameters
+    ----------
+    X : object
+        What a user handed in.
+    name : str
+        The argument's name, for errors.
+    max_rows : int
+        What is read by slices, and has more rows than that, is left as it is.
+    check : callable
+        X to ndarray.
+
+    Returns
+    -------
+    ndarray or row-sliceable of shape (n, d)
+        Finite where it is an array that was checked.
+    """
+    rows = as_rows(X, name)
+    is_left = is_row_sliceable(rows) and rows.shape[0] > max_rows
+    return rows if is_left else check(X)
+
+
 def gather(
-    X: np.ndarray,
+    X: Any,
     y: Any,
     *,
     queries: Any,
@@ -95,17 +137,20 @@ def gather(
     corpus: Any,
     query_ids: Ids,
     corpus_ids: Ids,
+    max_rows: int | None = None,
 ) -> FitData:
     """Check what `fit` was given and bring its two forms to one.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-        Documents; or queries, where `corpus` is given.
+    X : ndarray or row-sliceable of shape (n, d)
+        Documents; or queries, where `corpus` is given, an ndarray then.
     y : object
         Judgments of the queries in X where `corpus` is given; a 1-D y is ignored else.
     queries, qrels, corpus, query_ids, corpus_ids : object
         As `MatryoshkaAdaptor.fit` takes them.
+    max_rows : int or None, default=None
+        A corpus that is read by slices, and has more rows than that, is left as it is.
 
     Raises
     ------
@@ -122,23 +167,24 @@ def gather(
                 "the queries as X and their judgments as y; got both forms at once"
             )
         corpus, whole = unwrap(corpus)
-        corpus = native_numbers(corpus, "corpus")
-        with named_errors(corpus, "corpus"):
-            documents = check_embeddings(corpus, "corpus", n_features=X.shape[1])
+        documents = _documents_of(corpus, X.shape[1], max_rows)
         check_uncut(documents, y, len(X), whole=whole)
         queries, qrels = X, y
-    name = "qrels" if corpus is None else "y"
+    label = "qrels" if corpus is None else "y"
     queries, qrels = check_queries(
         documents.shape,
         queries=queries,
         qrels=qrels,
         query_ids=query_ids,
         corpus_ids=corpus_ids,
-        name=name,
+        name=label,
     )
+    name = "X" if corpus is None else "corpus"
     if queries is None:
-        return FitData(documents)
-    return FitData(np.ascontiguousarray(documents), queries, qrels)
+        return FitData(documents, name=name)
+    if max_rows is None or documents.shape[0] <= max_rows:
+        documents = np.ascontiguousarray(documents)
+    return FitData(documents, queries, qrels, name)
 
 
 def check_queries(
@@ -189,6 +235,37 @@ def holds_judgments(y: Any) -> bool:
     if isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object):
         return len(y) > 0 and isinstance(y[0], _ROWS)
     return isinstance(y, Mapping) or issparse(y) or getattr(y, "ndim", 1) > 1
+
+
+def _documents_of(corpus: Any, d: int, max_rows: int | None) -> Any:
+    """Return the corpus checked, or as it is where a sample of it will be read."""
+
+    def check(corpus: Any) -> np.ndarray:
+        numbers = native_numbers(corpus, "corpus")
+        with named_errors(numbers, "corpus"):
+            return check_embeddings(numbers, "corpus", n_features=d)
+
+    if max_rows is None:
+        return check(corpus)
+    documents = checked_or_sliced(corpus, "corpus", max_rows, check)
+    if documents.shape[1] != d:
+        raise InvalidValueError(f"corpus must have {d} columns, got shape {tuple(documents.shape)}")
+    return documents
+
+
+def _drawn(n: int, judged: np.ndarray, max_rows: int, generator: np.random.Generator) -> np.ndarray:
+    """Return max_rows of n documents, in rising order: judged ones first, others at random."""
+    if n <= _PERMUTED:
+        unjudged = np.ones(n, np.int8)
+        unjudged[judged] = 0
+        return np.sort(np.lexsort((generator.permutation(n), unjudged))[:max_rows])
+    n_others = max_rows - len(judged)
+    if n_others <= 0:
+        return np.sort(generator.choice(judged, max_rows, replace=False))
+    others = generator.choice(n - len(judged), n_others, replace=False, shuffle=False)
+    # The i-th document that is not judged has as many judged ones before it as are found here.
+    others += np.searchsorted(judged - np.arange(len(judged)), others, side="right")
+    return np.sort(np.concatenate([judged, others]))
 
 
 def refuse_two_dimensional(y: Any) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from madapt._blocks import Codec, transform_blocks
+from madapt._blocks import Codec, rows_at_once, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
 from madapt._fit_data import holds_judgments
 from madapt._inputs import as_rows, named_errors, names_of, native_numbers
-from madapt._row_source import is_row_sliceable
+from madapt._row_source import is_row_sliceable, working_dtype
 from madapt._same_model import SameModelMixin
 from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
@@ -287,6 +287,12 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         """Whether rows got unit length at the fit; while it goes on, whether they are to."""
         calibrated = getattr(self, "quantizer_", None)
         return bool(self.normalize) if calibrated is None else bool(calibrated.unit)
+
+    def _rows_at_once(self, X: Any, m: int, precision: str | None) -> int:
+        """Return how many rows of X `transform` takes at once."""
+        codec = None if precision is None else codec_of(self.quantizer_, m, precision)
+        d = self.n_features_in_
+        return rows_at_once(self.adaptor_, d, m, working_dtype(X), codec=codec)
 
     def _calibrated(self, documents: np.ndarray) -> Quantizer:
         """Return the codes' calibration on some of the documents."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from madapt.exceptions import InvalidTypeError
 
-__all__ = ["as_path", "replace_file", "replacing"]
+__all__ = ["as_path", "flush_folder", "replace_file", "replacing", "take_place"]
 
 #: What folders of some network file systems answer to fsync.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
@@ -60,16 +60,29 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-        _flush_folder(target.parent)
+        take_place(temporary, target)
     except OSError as error:
         if error.filename not in (None, str(temporary), str(target), str(target.parent)):
             raise  # of another file, one that was being read
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)  # there only if something went wrong
+
+
+def take_place(file: Path, target: Path) -> None:
+    """Give a whole file that is on the disk the name of another one in the same folder.
+
+    Parameters
+    ----------
+    file : Path
+        Closed on Windows.
+    target : Path
+        Not a link. The permissions of a file that is there stay.
+    """
+    if target.exists():
+        shutil.copymode(target, file)
+    file.replace(target)
+    flush_folder(target.parent)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -91,7 +104,8 @@ def replace_file(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder outlive a power failure, where that can be had."""
     if os.name == "nt":  # a folder cannot be opened there
         return
     try:

@@ -14,7 +14,12 @@ from scipy.sparse import issparse
 from madapt._halves import halves_are_finite, widen_halves
 from madapt.exceptions import InvalidValueError
 
-__all__ = ["is_row_sliceable", "raise_not_finite", "row_blocks", "working_dtype"]
+__all__ = ["is_row_sliceable", "raise_not_finite", "row_blocks", "rows_at", "working_dtype"]
+
+#: Rows between two that are wanted which are read with them rather than apart.
+_GAP = 16
+#: Bytes that `rows_at` asks for at once.
+_READ_BYTES = 4 * 2**20
 
 
 def is_row_sliceable(X: Any) -> bool:
@@ -107,6 +112,56 @@ def row_blocks(X: Any, rows: int, name: str) -> Iterator[tuple[int, np.ndarray]]
             yield first + start, part
 
 
+def rows_at(X: Any, index: np.ndarray, name: str) -> np.ndarray:
+    """Return some rows of X in the working dtype, in one pass from the first to the last.
+
+    Parameters
+    ----------
+    X : row-sliceable of shape (n, d)
+        Real numbers.
+    index : ndarray of shape (k,)
+        Which rows, in rising order.
+    name : str
+        The argument's name, for errors.
+
+    Returns
+    -------
+    ndarray of shape (k, d), float32 or float64
+        In C order.
+
+    Raises
+    ------
+    InvalidValueError
+        If one of these rows is not finite, or a slice has another shape than X promised; others
+        are not looked at.
+
+    Notes
+    -----
+    Memory beside the result is 4 MiB, or a chunk where X has `chunks`. Rows that lie apart are
+    asked for apart, so that of a memory map only their pages are read.
+    """
+    dtype, d = working_dtype(X), X.shape[1]
+    out = np.empty((len(index), d), dtype)
+    most = max(1, _READ_BYTES // (d * dtype.itemsize))
+    edges = [last for _, last in _spans(X, most)] if getattr(X, "chunks", None) else None
+    begin = 0
+    for end in _ends_of_runs(index, most, edges):
+        part, first = index[begin:end], int(index[begin])
+        last = int(part[-1]) + 1
+        span = np.asarray(X[first:last])
+        if span.shape != (last - first, d):
+            raise InvalidValueError(
+                f"{name}[{first}:{last}] must have shape {(last - first, d)}, got {span.shape}"
+            )
+        wanted = span[part - first]
+        if not np.isfinite(wanted).all():
+            bad = int(np.flatnonzero(~np.isfinite(wanted).all(axis=1))[0])
+            raise_not_finite(wanted[bad : bad + 1], int(part[bad]), name)
+        out[begin:end] = wanted
+        begin = end
+    return out
+
+
 def raise_not_finite(block: np.ndarray, start: int, name: str) -> None:
     """Raise for the first entry that is not finite, if there is one; `start` is row 0's index."""
     if block.dtype.kind != "f" or np.isfinite(block).all():
@@ -146,6 +201,27 @@ def _spans(X: Any, rows: int) -> Iterator[tuple[int, int]]:
         if last > first and following - first > rows:
             yield first, last
             first = last
+
+
+def _ends_of_runs(index: np.ndarray, most: int, edges: list[int] | None) -> list[int]:
+    """Return where runs of an index in rising order end that are to be read at once.
+
+    A run is within one span of chunks, if there are `edges` of some; else it has no gap of more
+    than `_GAP` rows and spans no more than `most`.
+    """
+    if edges is not None:
+        cuts = np.searchsorted(index, edges)
+        return [int(end) for end in np.unique(cuts) if end > 0]
+    far = np.diff(index) > min(_GAP, most)
+    ends = [*(np.flatnonzero(far) + 1).tolist(), len(index)]
+    found, begin = [], 0
+    for end in ends:
+        while index[end - 1] - index[begin] >= most:
+            begin = int(np.searchsorted(index, index[begin] + most))
+            found.append(begin)
+        found.append(end)
+        begin = end
+    return found
 
 
 def _is_real(X: Any) -> bool:

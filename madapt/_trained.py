@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from madapt._callbacks import CallbackMixin
 from madapt._fingerprint import fingerprint
-from madapt._fit_data import FitData
+from madapt._fit_data import FitData, checked_or_sliced
 from madapt._fitted import FittedAdaptorMixin
+from madapt._inputs import names_of
+from madapt._row_source import is_row_sliceable, row_blocks, working_dtype
 from madapt._vector_check import vector_statistics
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend
@@ -123,8 +126,13 @@ def digest(data: FitData, settings: tuple[Any, ...]) -> str:
     for array in arrays:
         if array is None:
             continue
-        found.update(f"{array.shape} {array.dtype.str}".encode())
-        found.update(np.ascontiguousarray(array).data)
+        sliced = is_row_sliceable(array)
+        dtype = working_dtype(array) if sliced else array.dtype
+        found.update(f"{tuple(array.shape)} {dtype.str}".encode())
+        # Of what does not fit in memory the same, block by block.
+        blocks = (rows for _, rows in row_blocks(array, 4096, data.name)) if sliced else [array]
+        for rows in blocks:
+            found.update(np.ascontiguousarray(rows).data)
     return found.hexdigest()
 
 
@@ -146,6 +154,15 @@ class TrainedMixin(CallbackMixin, FittedAdaptorMixin):
                 state.pop(name, None)
             state.update(before)
             raise
+
+    def _rows_to_fit(self, X: Any, max_rows: int | None, reset: bool) -> Any:
+        """Return checked rows, or X to draw a sample of that many from, read by slices."""
+        if max_rows is None:
+            return self._rows(X, reset=reset)
+        rows = checked_or_sliced(X, "X", max_rows, lambda X: self._rows(X, reset=reset))
+        if is_row_sliceable(rows):  # columns and their names have not been looked at
+            validate_data(self, names_of(X, rows), reset=reset, skip_check_array=True)
+        return rows
 
     def _keep(self, fit: Fit, center: np.ndarray | None, dims: Any, documents: Any) -> None:
         """Set the fitted attributes."""

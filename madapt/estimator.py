@@ -310,8 +310,10 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
-            Embedded documents; or embedded queries where `corpus` is given.
+        X : array-like or row-sliceable of shape (n, d)
+            Embedded documents; or embedded queries where `corpus` is given. Of documents that
+            `transform` would read block by block, a memory map or a file that
+            `madapt.io.open_embeddings` has opened for instance, only `max_fit_rows` are read.
         y : sparse array of shape (n, n_docs), list of dicts, or ignored
             The judgments of the queries in X where `corpus` is given; otherwise ignored,
             and must be 1-D.
@@ -340,8 +342,9 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
             If an argument or a parameter cannot be used; before any work.
         """
         is_further = check_bool(self.warm_start, "warm_start") and hasattr(self, "adaptor_")
+        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
         with self._columns_kept():
-            rows = self._rows(X, reset=not is_further)
+            rows = self._rows_to_fit(X, None if corpus is not None else max_rows, not is_further)
             data = gather(
                 rows,
                 y,
@@ -350,17 +353,17 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
                 corpus=corpus,
                 query_ids=query_ids,
                 corpus_ids=corpus_ids,
+                max_rows=max_rows,
             )
-            self._learn(data, rows, y)
+            self._learn(data, rows, y, max_rows)
         return self
 
-    def _learn(self, data: FitData, X: np.ndarray, y: Any) -> None:
+    def _learn(self, data: FitData, X: Any, y: Any, max_rows: int) -> None:
         """Check the parameters, train, and set what is left; callbacks are told X and y."""
         settings = settings_of(
-            self, X.shape[1], *data.label_counts, data.n_queries, len(data.documents)
+            self, X.shape[1], *data.label_counts, data.n_queries, data.n_documents
         )
         center = check_center(self.center, data.queries is not None)
-        max_rows = check_integer(self.max_fit_rows, "max_fit_rows", low=1)
         backend = get_backend(self.backend)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         begun = beginning_of(self, seed, data, settings, center, max_rows, bool(self.normalize))

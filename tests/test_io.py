@@ -35,9 +35,50 @@ def lists(arrow, rows, kind):
     return make.from_arrays(offsets, flat)
 
 
+def save_arrow(arrow, folder, kind, column=None):
+    """Write X, or a column, in batches of 10 rows, as a file or a stream, packed or not."""
+    from pyarrow import ipc
+
+    words = kind.split()
+    path = folder / f"X.{next(word for word in words if word not in ('packed', 'stream'))}"
+    column = (
+        lists(arrow, X, "fixed" if "feather" in words else "variable") if column is None else column
+    )
+    table = arrow.table({"id": range(len(column)), "emb": column})
+    options = ipc.IpcWriteOptions(compression="zstd" if "packed" in words else None)
+    make = ipc.new_stream if "stream" in words else ipc.new_file
+    with make(path, table.schema, options=options) as writer:
+        writer.write_table(table[:0])
+        writer.write_table(table, max_chunksize=10)
+    return path
+
+
+def save_chunks(folder, kind):
+    """Write X to HDF5 or zarr, whole or in chunks of 10 rows, in zarr also in a group."""
+    path = folder / f"X.{kind.split()[-1]}"
+    if path.suffix == ".h5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file.create_dataset("id", data=np.arange(N))
+            file.create_dataset("a/emb", data=X, chunks=(10, 4) if "chunked" in kind else None)
+        return path
+    zarr = pytest.importorskip("zarr")
+    if "group" in kind:
+        group = zarr.open_group(path, mode="w")
+        group.create_array("id", data=np.arange(N))
+        group.create_group("a").create_array("emb", data=X, chunks=(10, D))
+    else:
+        zarr.create_array(path, data=X, chunks=(10, 4))
+    return path
+
+
 @pytest.fixture(
     name="opened",
-    params=["npy", "fortran npy", "f32", "bin", "fixed", "variable", "large", "one group"],
+    params=[
+        *("npy", "fortran npy", "f32", "bin", "fixed", "variable", "large", "one group"),
+        *("arrow", "feather", "packed ipc", "arrow stream", "packed arrow stream"),
+        *("h5", "chunked h5", "zarr", "group zarr"),
+    ],
 )
 def _opened(request, tmp_path):
     """Every format with the same rows in it."""
@@ -50,7 +91,11 @@ def _opened(request, tmp_path):
         path = tmp_path / f"X.{kind}"
         X.tofile(path)
         return open_embeddings(str(path), dtype=None if kind == "f32" else "float32", shape=D)
+    if "h5" in kind or "zarr" in kind:
+        return open_embeddings(save_chunks(tmp_path, kind))
     arrow = pytest.importorskip("pyarrow")
+    if any(word in kind for word in ("arrow", "feather", "ipc")):
+        return open_embeddings(save_arrow(arrow, tmp_path, kind))
     one = kind == "one group"
     column = lists(arrow, X, "fixed" if one else kind)
     path = save_parquet(arrow, tmp_path / "X.parquet", column, row_group_size=N if one else 10)
@@ -191,7 +236,7 @@ def test_numbers_of_parquet_lists(arrow, tmp_path, kind, dtype):
 
 @pytest.mark.parametrize("window_rows", [1, 4, 1000])
 def test_windows_of_a_row_group(arrow, tmp_path, monkeypatch, window_rows):
-    monkeypatch.setattr("madapt.io.parquet._WINDOW_BYTES", 4 * D * window_rows)
+    monkeypatch.setattr("madapt.io.windows.WINDOW_BYTES", 4 * D * window_rows)
     path = save_parquet(
         arrow, tmp_path / "X.parquet", lists(arrow, X, "variable"), row_group_size=25
     )

@@ -104,6 +104,7 @@ def _fit(
     "madapt transform model.safetensors corpus.parquet -o small.parquet --dim 64",
     "madapt transform model.safetensors queries.npy -o small.npy --dim 64 --side query",
     "madapt transform model.safetensors corpus.npy -o codes.npy --dim 128 --precision int8",
+    "madapt transform model.safetensors large.parquet -o small.npy --dim 64 --resume",
 )
 def _transform(
     model: options.Model,
@@ -122,13 +123,21 @@ def _transform(
     side: options.Side = "document",
     column: options.Column = None,
     ids: options.Ids = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="After Ctrl-C or a kill keep what is written, and go on with it when run again; "
+            "from .npy or Parquet, to .npy, or to Parquet where there are no ids.",
+        ),
+    ] = False,
     dry_run: options.Dry = False,
     json: options.Json = False,
 ) -> Work:
     from madapt._commands.transforming import TransformOptions, transform
 
     wanted = TransformOptions(
-        model, source, output, dim, precision, side, column, ids, dry_run, json
+        model, source, output, dim, precision, side, column, ids, resume, dry_run, json
     )
     return partial(transform, wanted)
 

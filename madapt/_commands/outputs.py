@@ -15,11 +15,9 @@ import numpy as np
 
 from madapt._replacing import replacing
 from madapt.exceptions import InvalidValueError
+from madapt.io._containers import STAMP, VECTORS
 
 __all__ = ["ENDINGS", "Layout", "Writer", "check_output", "writing", "writing_to"]
-
-#: What vectors and their stamp are called.
-VECTORS, STAMP = "embedding", "madapt_stamp"
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from madapt._checks import check_dim, check_one_of
-from madapt._commands.inputs import Source, open_source
+from madapt._commands.inputs import Source, naming, open_source
 from madapt._commands.models import load_model, warn_of_another_model
 from madapt._commands.outputs import Layout, check_output, writing, writing_to
 from madapt._commands.printing import Bar, count_bytes, say, say_json
 from madapt.estimator import MatryoshkaAdaptor
-from madapt.exceptions import MadaptWarning
+from madapt.exceptions import InvalidValueError, MadaptWarning
+from madapt.io import Embeddings, transform_file
 from madapt.quantization import PRECISIONS
 
 __all__ = ["TransformOptions", "transform"]
@@ -36,6 +37,8 @@ class TransformOptions:
     side : {"document", "query"}
     column, ids : str or None
         Where the input has its vectors and ids.
+    resume : bool
+        Whether to keep what is written when it is interrupted, and to go on with it.
     is_dry, as_json : bool
     """
 
@@ -47,6 +50,7 @@ class TransformOptions:
     side: str = "document"
     column: str | None = None
     ids: str | None = None
+    resume: bool = False
     is_dry: bool = False
     as_json: bool = False
 
@@ -104,7 +108,7 @@ def transform(options: TransformOptions) -> None:
     if options.is_dry:
         _say_plan(work, found, time.monotonic() - began)
         return
-    layout = _write(work)
+    layout = _write_resumably(work, found) if options.resume else _write(work)
     found |= {
         "stamp": layout.stamp,
         "dtype": layout.dtype.name,
@@ -121,6 +125,8 @@ def transform(options: TransformOptions) -> None:
         f"{count_bytes(found['bytes_out'])}, {found['seconds']:.1f} s.",
         f"Stamp: {layout.stamp}",
     )
+    if found.get("resumed_at"):
+        say(f"The first {found['resumed_at']:,} rows were there.")
 
 
 def _opened(options: TransformOptions) -> _Work:
@@ -154,6 +160,34 @@ def _write(work: _Work) -> Layout:
             writer.write(work(block))
             bar.show(start + len(block))
     return layout
+
+
+def _write_resumably(work: _Work, found: dict[str, Any]) -> Layout:
+    """Write what an interrupted run has left to do; note at which row it began."""
+    options, source = work.options, work.source
+    if not isinstance(source.rows, Embeddings):
+        raise InvalidValueError(
+            f"--resume must come with a .npy or Parquet file as INPUT, got {source.path}"
+        )
+    if source.ids is not None and options.output.suffix.lower() != ".npy":
+        raise InvalidValueError(
+            f"--resume must come with a .npy file as --output where INPUT has ids, which it does "
+            f"not carry; got {options.output} and ids in {source.ids_name!r}"
+        )
+    words = {"dst": "--output", "src": "INPUT", "dim": "--dim", "side": "--side"}
+    words |= {"precision": "--precision", "adaptor": "MODEL"}
+    with Bar("transform", source.shape[0]) as bar, naming("INPUT", **words):
+        made = transform_file(
+            work.model,
+            source.rows,
+            options.output,
+            work.dim,
+            options.side,
+            precision=options.precision,
+            progress=lambda done, n: bar.show(done),
+        )
+    found["resumed_at"] = made.resumed_at
+    return Layout(made.shape, made.dtype, None, None, made.stamp)
 
 
 def _say_plan(work: _Work, found: dict[str, Any], opened: float) -> None:

@@ -116,7 +116,7 @@ def _asked(X: Any, n: int, y: Any, work: Work, given: dict[str, Any]) -> _Asked:
     if is_dask_array(given["queries"]):
         given = given | {"queries": work.compute([given["queries"]])[0]}
     queries, qrels = check_queries((n, X.shape[1]), **given)
-    return _Asked(np.empty((0, X.shape[1]), working_dtype(X)), queries, qrels, n)
+    return _Asked(np.empty((0, X.shape[1]), working_dtype(X)), queries, qrels, n=n)
 
 
 def _read(

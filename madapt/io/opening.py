@@ -15,6 +15,11 @@ from madapt.io.embeddings import Embeddings, MappedEmbeddings
 __all__ = ["open_embeddings"]
 
 _PARQUET = (".parquet", ".pq")
+_ARROW = (".arrow", ".feather", ".ipc")
+_HDF5 = (".h5", ".hdf5")
+_ZARR = (".zarr",)
+#: Formats that say themselves what they hold, in columns or arrays with names.
+_NAMED = (*_PARQUET, *_ARROW, *_HDF5, *_ZARR)
 #: What the ending of a raw file says about its numbers.
 _DTYPES = {".f16": np.float16, ".f32": np.float32, ".f64": np.float64}
 
@@ -31,10 +36,13 @@ def open_embeddings(
     Parameters
     ----------
     path : str or PathLike
-        The ending tells the format: `.npy`; `.parquet` or `.pq` (needs pyarrow: ``pip install
-        madapt[parquet]``); anything else is raw numbers, row after row, with no header.
+        The ending tells the format: `.npy`; `.parquet` or `.pq`, `.arrow`, `.feather` or `.ipc`
+        (both need pyarrow: ``pip install madapt[parquet]``); `.h5` or `.hdf5` (h5py:
+        ``madapt[hdf5]``); `.zarr`, a folder (zarr: ``madapt[zarr]``); anything else is raw
+        numbers, row after row, with no header.
     column : str or None, default=None
-        Parquet only: the column that holds one list of numbers a row. None takes the only one.
+        Parquet and Arrow: the column that holds one list of numbers a row. HDF5 and zarr: the
+        2-D array, ``"group/name"`` in a group. None takes the only one.
     dtype : dtype or None, default=None
         Raw files only: of the numbers. None is right for `.f16`, `.f32` and `.f64`.
     shape : int, (int, int) or None, default=None
@@ -52,19 +60,21 @@ def open_embeddings(
     FileNotFoundError
         If there is no such file.
     ImportError
-        For Parquet without pyarrow.
+        If what the format needs is not installed.
     TypeError
         If an argument has the wrong type.
     ValueError
         If the file does not hold a 2-D array of real numbers, an argument does not fit it, or
         one that its format has no use for was given. A missing or ragged row of a Parquet
-        file is found when it is read.
+        or Arrow file is found when it is read.
 
     Notes
     -----
-    Memory is that of the rows asked for; for Parquet about 64 MiB more, whatever the size of
-    the file and of its row groups. Parquet is made to be read forwards: rows in rising order
-    are unpacked once, and going back costs up to one row group.
+    Memory is that of the rows asked for. For Parquet it is about 64 MiB more, whatever the size of
+    the file and of its row groups; for HDF5 and zarr 16 MiB, or one row of chunks where that is
+    more; for compressed Arrow files one record batch. `.npy`, raw and other Arrow files are
+    mapped. Parquet is made to be read forwards: rows in rising order are unpacked once, and going
+    back costs up to one row group.
 
     Examples
     --------
@@ -82,22 +92,40 @@ def open_embeddings(
     if not isinstance(path, str | PathLike):
         raise InvalidTypeError(f"path must be a path, got {path!r}")
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a file that exists, got {path}")
     ending = path.suffix.lower()
-    is_raw = ending != ".npy" and ending not in _PARQUET
+    if not (path.is_dir() if ending in _ZARR else path.is_file()):
+        kind = "folder" if ending in _ZARR else "file"
+        raise FileNotFoundError(f"path must be a {kind} that exists, got {path}")
+    is_raw = ending != ".npy" and ending not in _NAMED
     for value, name in ((dtype, "dtype"), (shape, "shape")):
         if value is not None and not is_raw:
             raise InvalidValueError(
                 f"{name} must be None for {ending} files, which say it themselves, got {value!r}"
             )
-    if column is not None and ending not in _PARQUET:
+    if ending in _NAMED:
+        return _open_named(path, ending, column)
+    if column is not None:
         raise InvalidValueError(f"column must be None for {ending} files, got {column!r}")
+    return MappedEmbeddings(path, _map_raw(path, dtype, shape) if is_raw else _map_npy(path))
+
+
+def _open_named(path: Path, ending: str, column: str | None) -> Embeddings:
+    """Open a column or an array; what reads the format is imported here."""
     if ending in _PARQUET:
         from madapt.io.parquet import ParquetEmbeddings
 
         return ParquetEmbeddings(path, column)
-    return MappedEmbeddings(path, _map_raw(path, dtype, shape) if is_raw else _map_npy(path))
+    if ending in _ARROW:
+        from madapt.io.arrow import ArrowEmbeddings
+
+        return ArrowEmbeddings(path, column)
+    if ending in _HDF5:
+        from madapt.io.hdf5 import HDF5Embeddings
+
+        return HDF5Embeddings(path, column)
+    from madapt.io.zarr_store import ZarrEmbeddings
+
+    return ZarrEmbeddings(path, column)
 
 
 def _map_npy(path: Path) -> np.ndarray:
