@@ -15,8 +15,8 @@ from madapt.neighbors import top_k
 __all__ = [
     "LEVEL",
     "MARGIN",
-    "MOST_FAR",
     "NEIGHBOR_MARGIN",
+    "falls_below",
     "is_no_worse",
     "labels_agree",
     "neighbor_ndcg",
@@ -30,9 +30,6 @@ LEVEL = 0.05
 #: How far below the start the mean of a dim may fall, by judgments and by neighbours: held-out
 #: rows are many and say more than judged queries, which are few.
 MARGIN, NEIGHBOR_MARGIN = 0.01, 0.005
-#: The most relevant documents, as a share, that may lie in the half of the corpus far from their
-#: query. Of noise, a half lies there.
-MOST_FAR = 1 / 3
 #: An original similarity lower by that much makes a neighbour's grade e times smaller.
 GRADE_TEMPERATURE = 0.05
 
@@ -138,9 +135,7 @@ def query_ndcg(
     return scores
 
 
-def labels_agree(
-    scores: np.ndarray, shuffled: np.ndarray, far: np.ndarray, *, level: float = LEVEL
-) -> bool:
+def labels_agree(scores: np.ndarray, shuffled: np.ndarray, *, level: float = LEVEL) -> bool:
     """Say whether judgments have anything to do with the embedding.
 
     Parameters
@@ -149,8 +144,6 @@ def labels_agree(
         Each query's nDCG by its own judgments, before it was learned from them.
     shuffled : ndarray of shape (n,)
         Its nDCG by another query's judgments.
-    far : ndarray of shape (n,)
-        The share of its relevant documents that are less like it than half of the corpus is.
     level : float, default=0.05
         Error probability of the test.
 
@@ -158,12 +151,10 @@ def labels_agree(
     -------
     bool
         True if queries find more by their own judgments than by others', by a one-sided
-        paired t-test, and at most a third of what is relevant is far away, in the mean of
-        the queries. Random and shuffled judgments, and such as call the farthest documents
-        relevant, do not pass, nor do right ones among as many wrong ones: held-out queries
-        cannot tell those, as they are judged by the same mixture.
+        paired t-test. Random and shuffled judgments, and such as call the farthest documents
+        relevant, do not pass; nothing learned from them could be better than the start.
     """
-    return _is_above_zero(scores - shuffled, level) and float(far.mean()) <= MOST_FAR
+    return _is_above_zero(scores - shuffled, level)
 
 
 def is_no_worse(
@@ -198,10 +189,27 @@ def is_no_worse(
     if n < 2:
         return False
     w = np.full(n, 1 / n) if weights is None else weights
-    difference = candidate - start
-    if (difference @ w).min(initial=0.0) < -margin:
+    if falls_below(start, candidate, margin, weights=w):
         return False
-    return _is_above_zero(difference.mean(axis=0), level, w)
+    return _is_above_zero((candidate - start).mean(axis=0), level, w)
+
+
+def falls_below(
+    start: np.ndarray,
+    candidate: np.ndarray,
+    margin: float = MARGIN,
+    *,
+    weights: np.ndarray | None = None,
+) -> bool:
+    """Say whether the mean of a dim falls below the start's by more than the margin.
+
+    Parameters are those of `is_no_worse`; without columns nothing falls.
+    """
+    n = start.shape[1]
+    if n == 0:
+        return False
+    w = np.full(n, 1 / n) if weights is None else weights
+    return float(((candidate - start) @ w).min(initial=0.0)) < -margin
 
 
 def _is_above_zero(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> bool:

@@ -13,14 +13,14 @@ from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import carried, composed, moved
 from madapt.training.data import Fit, JudgedQueries, TrainingData
-from madapt.training.guard import LEVEL, is_no_worse, labels_agree, query_ndcg
+from madapt.training.guard import LEVEL, falls_below, is_no_worse, labels_agree, query_ndcg
+from madapt.training.judged import JudgedCorpus
 from madapt.training.runs import Runs
 from madapt.training.settings import Settings
 from madapt.training.supervised import (
     STRENGTHS,
     CrossValidation,
     Fold,
-    JudgedCorpus,
     averaged,
     cross_validate,
     folds_of,
@@ -194,6 +194,7 @@ def _kept(
         strength
         for strength, after in result.after.items()
         if is_no_worse(result.before, after, level=level)
+        and not falls_below(result.near_before, result.near_after[strength])
     ]
     strength = result.best(passing or result.after)
     kept = "supervised" if passing else "start" if fit.adaptor is fit.start else "adaptor"
@@ -206,10 +207,7 @@ def _kept(
 def _labels_agree(
     judged: JudgedCorpus, adaptor: ResidualAdaptor, generator: np.random.Generator
 ) -> bool:
-    """Compare what queries find by their own judgments and by those of another query.
-
-    And look how far away the documents are that the judgments call relevant.
-    """
+    """Compare what queries find by their own judgments and by those of another query."""
     n = judged.qrels.shape[0]
     order = generator.permutation(n)
     other = np.empty(n, dtype=np.intp)
@@ -217,7 +215,7 @@ def _labels_agree(
     full = (judged.documents.shape[1],)
     own = judged.ndcg(adaptor, full)[0]
     shuffled = replace(judged, qrels=judged.qrels[other]).ndcg(adaptor, full)[0]
-    return labels_agree(own, shuffled, judged.far(adaptor))
+    return labels_agree(own, shuffled)
 
 
 def _compared(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
-from scipy.sparse import csr_array
+from array_api_compat import array_namespace
 
-from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
-from madapt.backends import Backend
 from madapt.losses import Objective
 from madapt.neighbors import top_k
-from madapt.training.guard import query_ndcg
+from madapt.training.judged import JudgedCorpus
 from madapt.training.loop import History
 from madapt.training.runs import Run, plain_run
 from madapt.training.sampling import QuerySampler
@@ -26,7 +22,6 @@ __all__ = [
     "STRENGTHS",
     "CrossValidation",
     "Fold",
-    "JudgedCorpus",
     "averaged",
     "cross_validate",
     "folds_of",
@@ -36,68 +31,10 @@ __all__ = [
 
 #: How many of a query's most similar documents its hard negatives are drawn from.
 N_HARD = 100
-#: Documents, about, that stand for the corpus where its middle is wanted.
-N_SPREAD = 1000
 #: Held-out queries the guard wants to see; fewer queries are held out in more folds.
 WANTED_HELD_OUT, MOST_FOLDS = 100, 3
 #: What the learned residual is multiplied by, for the guard to let one pass.
 STRENGTHS = (0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class JudgedCorpus:
-    """What stage 2 learns from.
-
-    Parameters
-    ----------
-    queries : array of shape (n_queries, d)
-        Rotated queries.
-    documents : array of shape (n_documents, d)
-        Rotated documents.
-    T : array of shape (n_documents, d)
-        Unit rows whose cosines are the documents' targets.
-    query_targets : array of shape (n_queries, d)
-        The queries' unit rows.
-    qrels : csr_array of shape (n_queries, n_documents)
-        Grades; each query has a positive.
-    backend : Backend
-        Where the arrays live.
-    """
-
-    queries: Any
-    documents: Any
-    T: Any
-    query_targets: Any
-    qrels: csr_array
-    backend: Backend
-
-    def subset(self, index: np.ndarray) -> JudgedCorpus:
-        """Return the same with some of the queries only."""
-        xp = array_namespace(self.queries)
-        at = xp.asarray(index, device=device(self.queries))
-        rows, targets = (xp.take(A, at, axis=0) for A in (self.queries, self.query_targets))
-        return replace(self, queries=rows, query_targets=targets, qrels=self.qrels[index])
-
-    def ndcg(self, adaptor: ResidualAdaptor, dims: tuple[int, ...]) -> np.ndarray:
-        """Return nDCG@10 of each query at each dim, shape (L, n_queries)."""
-        both = (self.queries, self.documents)
-        Q, D = (self.backend.to_numpy(adaptor.transform(X)) for X in both)
-        return query_ndcg(self.qrels, lambda m: (Q[:, :m], D[:, :m]), dims)
-
-    def far(self, adaptor: ResidualAdaptor) -> np.ndarray:
-        """Return the share of each query's positives that are less like it than half of the corpus.
-
-        The half is that of about a thousand documents; shape (n_queries,).
-        """
-        both = (self.queries, self.documents)
-        Q, D = (unit_rows(self.backend.to_numpy(adaptor.transform(X))) for X in both)
-        middle = np.median(Q @ D[:: max(1, len(D) // N_SPREAD)].T, axis=1)
-        shares = np.empty(len(Q))
-        for i, query in enumerate(Q):
-            row = slice(*self.qrels.indptr[i : i + 2])
-            positives = self.qrels.indices[row][self.qrels.data[row] > 0]
-            shares[i] = (D[positives] @ query < middle[i]).mean()
-        return shares
 
 
 @dataclass(frozen=True)
@@ -128,6 +65,9 @@ class CrossValidation:
     #: Their nDCG@10 at each dim before, and after by strength, shape (L, n_held_out).
     before: np.ndarray
     after: dict[float, np.ndarray]
+    #: The same by the judgments alone that the embedding can believe, of as many queries or fewer.
+    near_before: np.ndarray
+    near_after: dict[float, np.ndarray]
     #: What was learned in each fold.
     learned: list[ResidualAdaptor]
 
@@ -217,7 +157,11 @@ def cross_validate(
     None the adaptor itself. Other parameters as for `learn_from_queries`.
     """
     reference = adaptor if reference is None else reference
-    held_out, before, after, models = [], [], [], []
+    held_out, models = [], []
+    before: list[np.ndarray] = []
+    after: list[list[np.ndarray]] = []
+    near_before: list[np.ndarray] = []
+    near_after: list[list[np.ndarray]] = []
     for fold in folds:
         data = fold.data
         rest = np.setdiff1d(np.arange(data.qrels.shape[0]), fold.held_out)
@@ -227,18 +171,31 @@ def cross_validate(
         if history.interrupted:
             raise KeyboardInterrupt
         models.append(learned)
-        outside = data.subset(fold.held_out)
         held_out.append(fold.held_out)
-        before.append(outside.ndcg(reference, settings.dims))
+        outside = data.subset(fold.held_out)
         candidates = [scaled(learned, strength) for strength in strengths]
-        after.append([outside.ndcg(candidate, settings.dims) for candidate in candidates])
-    scores = [np.concatenate(parts, axis=1) for parts in zip(*after, strict=True)]
+        for judged, one, others in (
+            (outside, before, after),
+            (outside.near(reference), near_before, near_after),
+        ):
+            one.append(judged.ndcg(reference, settings.dims))
+            others.append([judged.ndcg(candidate, settings.dims) for candidate in candidates])
     return CrossValidation(
         np.concatenate(held_out),
         np.concatenate(before, axis=1),
-        dict(zip(strengths, scores, strict=True)),
+        _by_strength(strengths, after),
+        np.concatenate(near_before, axis=1),
+        _by_strength(strengths, near_after),
         models,
     )
+
+
+def _by_strength(
+    strengths: tuple[float, ...], folds: list[list[np.ndarray]]
+) -> dict[float, np.ndarray]:
+    """Put the scores of all folds side by side, strength by strength."""
+    scores = [np.concatenate(parts, axis=1) for parts in zip(*folds, strict=True)]
+    return dict(zip(strengths, scores, strict=True))
 
 
 def averaged(one: ResidualAdaptor, other: ResidualAdaptor) -> ResidualAdaptor:

@@ -1,7 +1,5 @@
 """Learning from queries: means and strengths of residuals, folds, adversarial judgments."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +10,9 @@ from scipy.sparse import csr_array
 from madapt import MatryoshkaAdaptor
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends.numpy import NumpyBackend
-from madapt.exceptions import JudgmentsWarning
-from madapt.training.supervised import JudgedCorpus, averaged, scaled
+from madapt.training import second_stage
+from madapt.training.judged import JudgedCorpus
+from madapt.training.supervised import averaged, scaled
 
 N, D, N_QUERIES = 150, 16, 30
 X = np.random.default_rng(0).standard_normal((N, D)).astype(np.float32)
@@ -82,34 +81,47 @@ def test_judgments_that_mislead_leave_the_first_stage(kind, seed):
     assert_array_equal(model.rotation_, alone.rotation_)
 
 
-def test_right_judgments_among_as_many_wrong_ones_leave_the_first_stage():
+def corpus_of(queries, documents, qrels):
+    return JudgedCorpus(queries, documents, documents, queries, qrels, NumpyBackend())
+
+
+def test_judgments_that_can_be_believed_are_those_of_near_documents():
     own, far = np.arange(N_QUERIES), farthest(None)
     at = np.tile(np.arange(N_QUERIES), 2), np.concatenate([own, far])
-    both = csr_array((np.ones(2 * N_QUERIES), at), shape=(N_QUERIES, N))
-    right = csr_array((np.ones(N_QUERIES), (own, own)), shape=(N_QUERIES, N))
-    found = []
-    for qrels in (right, both):
-        judged = JudgedCorpus(Q, X, X, Q, qrels, NumpyBackend())
-        found.append(judged.far(ResidualAdaptor()))
-    assert (found[0] == 0).all()
-    assert (found[1] == 0.5).all()
-    model = MatryoshkaAdaptor(**FAST, random_state=0, center=None)
-    with pytest.warns(JudgmentsWarning):
-        model.fit(X, queries=Q, qrels=both)
-    assert not model.adaptor_.has_mlp
+    both = csr_array((np.arange(1.0, 2 * N_QUERIES + 1), at), shape=(N_QUERIES, N))
+    near = corpus_of(Q, X, both).near(ResidualAdaptor())
+    assert_array_equal(near.qrels.toarray(), both.toarray() * (np.arange(N) == own[:, None]))
+    assert_array_equal(near.queries, Q)
+    assert both.nnz == 2 * N_QUERIES
+
+
+def test_queries_without_a_near_positive_are_left_out():
+    mixed = np.where(np.arange(N_QUERIES) % 2, farthest(None), np.arange(N_QUERIES))
+    at = np.arange(N_QUERIES), mixed
+    qrels = csr_array((np.ones(N_QUERIES), at), shape=(N_QUERIES, N))
+    near = corpus_of(Q, X, qrels).near(ResidualAdaptor())
+    assert_array_equal(near.queries, Q[::2])
+    assert near.ndcg(ResidualAdaptor(), (4, D)).shape == (2, N_QUERIES // 2)
+    none = near.subset(np.arange(0))
+    assert none.ndcg(ResidualAdaptor(), (4, D)).shape == (2, 0)
 
 
 @pytest.mark.parametrize("n", [30, 2500])
-def test_what_is_far_is_less_like_than_half_of_the_corpus(n):
+def test_near_is_what_is_more_alike_than_half_of_the_corpus(n):
     generator = np.random.default_rng(0)
     documents, queries = generator.standard_normal((n, D)), generator.standard_normal((5, D))
-    qrels = csr_array(np.ones((5, n)))
-    judged = JudgedCorpus(queries, documents, documents, queries, qrels, NumpyBackend())
-    assert_allclose(judged.far(ResidualAdaptor()), 0.5, atol=0.03)
-    graded = csr_array((np.r_[np.ones(5), np.zeros(5)], (np.tile(np.arange(5), 2), np.r_[0:10])))
-    graded.resize((5, n))
-    only_one = replace(judged, qrels=graded).far(ResidualAdaptor())
-    assert set(only_one) <= {0.0, 1.0}
+    near = corpus_of(queries, documents, csr_array(np.ones((5, n)))).near(ResidualAdaptor())
+    assert_allclose(near.qrels.sum(axis=1) / n, 0.5, atol=0.05)
+
+
+def test_what_is_gained_by_far_documents_alone_is_not_kept(monkeypatch):
+    own = np.arange(N_QUERIES)
+    qrels = csr_array((np.ones(N_QUERIES), (own, own)), shape=(N_QUERIES, N))
+    monkeypatch.setattr(second_stage, "is_no_worse", lambda *scores, **options: True)
+    model = MatryoshkaAdaptor(**FAST, random_state=0, center=None)
+    for falls in (False, True):
+        monkeypatch.setattr(second_stage, "falls_below", lambda *scores, falls=falls: falls)
+        assert model.fit(X, queries=Q, qrels=qrels).adaptor_.has_mlp != falls
 
 
 def test_judgments_that_contradict_each_other_leave_the_first_stage():
