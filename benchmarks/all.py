@@ -6,8 +6,9 @@
 Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
 `--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
 others. `funnel` writes the tables of docs/search.md, `command_line` the factors of what
-`madapt fit --dry-run` estimates. `fit`, `bytes`, which writes docs/bytes.md,
-and `quality`, which writes docs/quality.md and takes hours, need `--data`, a folder of collections
+`madapt fit --dry-run` estimates. `fit`, `postgres`, which writes the table of docs/pgvector.md and
+needs the packages of .ci/stores.txt, `bytes`, which writes docs/bytes.md, and `quality`, which
+writes docs/quality.md and takes hours, need `--data`, a folder of collections
 in BEIR's layout with their vectors, and are left out without it. One benchmark alone:
 `python benchmarks/NAME.py`.
 """
@@ -35,11 +36,15 @@ BENCHMARKS = {
     "large_fit": "takes",
     "command_line": None,
     "loss": None,
+    "postgres": "needs",
     "bytes": "needs",
     "quality": "needs",
 }
 #: Those that are not told a number of threads: they use what BLAS takes, one each, or 1 to 8.
-WITHOUT_THREADS = ("imports", "transform_memory", "funnel", "command_line", "bytes", "quality")
+WITHOUT_THREADS = (
+    *("imports", "transform_memory", "funnel"),
+    *("command_line", "postgres", "bytes", "quality"),
+)
 
 
 def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:

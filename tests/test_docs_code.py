@@ -24,8 +24,12 @@ ELSEWHERE = {
     "README.md": "tests/test_readme.py",
     "adapters.md": "tests/test_docs_adapters.py",
     "command-line.md": "tests/commands/test_docs.py",
+    "dask.md": "tests/test_docs_dask.py",
     "exports.md": "tests/test_docs_exports.py",
+    "migration.md": "tests/test_docs_stores.py",
     "model-selection.md": "tests/test_docs_model_selection.py",
+    "out-of-core.md": "tests/test_docs_out_of_core.py",
+    "pgvector.md": "tests/test_docs_stores.py",
     "search.md": "tests/test_docs_exports.py",
 }
 #: What a page's code needs beyond what the tests install for the oldest versions.

