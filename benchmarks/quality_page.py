@@ -31,9 +31,7 @@ p < {LEVEL}, not corrected for the number of comparisons. Bold is
 the best of those that keep m dims. *frozen* is the whole vector at every dim. Differences are
 points of nDCG@10 (hundredths). The *start* is the SVD rotation after the same centring as the
 fit's. Each query's scores are kept in benchmarks/results/quality.npz, and the commands that
-measured them are at the end. madapt's cells
-with 10, 50 and 500 queries, of cut corpora and most of wrong judgments are older than the rest: 50
-unlabeled queries, not 100, were held out, and judged ones behind a rotation that had seen them.
+measured them are at the end.
 """
 _CAPTIONS = {
     "quality-curves.png": "Without labels, by the dims kept; the band is the 95 % interval",
