@@ -11,6 +11,16 @@ from hypothesis import settings
 settings.register_profile("madapt", deadline=None, derandomize="CI" in os.environ, max_examples=50)
 settings.load_profile("madapt")
 
+#: Where tests run in several processes, each has one thread: more would wait for each other.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def pytest_configure(config):
+    if getattr(config.option, "numprocesses", None):
+        for name in ONE_THREAD:
+            os.environ.setdefault(name, "1")
+
+
 #: What `@` may call.
 PRODUCTS = {"matmul", "matvec", "vecmat", "vecdot"}
 
