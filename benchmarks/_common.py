@@ -68,6 +68,26 @@ def save(report: dict[str, Any], args: argparse.Namespace) -> None:
     print(f"written: {path}")
 
 
+def write_end_of(
+    page: Path,
+    heading: str,
+    lines_of: Callable[[dict[str, Any]], list[str]],
+    args: argparse.Namespace,
+) -> None:
+    """Write a report's lines, which begin with the heading, at the end of a page.
+
+    What stands before it stays. `args.page` is another file to write to, or None; with
+    `args.quick` the lines are only printed.
+    """
+    lines = lines_of(json.loads(output_of(args).read_text(encoding="utf-8")))
+    if args.quick:
+        print("\n".join(lines))
+        return
+    before = page.read_text(encoding="utf-8").partition(heading)[0]
+    text = before + "\n".join(lines).rstrip() + "\n"
+    (args.page or page).write_text(text, encoding="utf-8")
+
+
 def child(
     script: str, task: dict[str, Any], threads: int, *, may_fail: bool = False, **variables: str
 ) -> Any:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import ROOT, machine, output_of, parser, save
+from _common import ROOT, machine, parser, save, write_end_of
 from _page import machine_of, paragraph, table
 
 from madapt import MatryoshkaAdaptor
@@ -108,12 +108,6 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def write_page(report: dict[str, Any], page: Path) -> None:
-    """Write the tables at the end of the page, whose beginning stays."""
-    before = (ROOT / "docs" / "search.md").read_text(encoding="utf-8").partition(HEADING)[0]
-    page.write_text(before + "\n".join(lines_of(report)).rstrip() + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Measure, and write the page."""
     options = parser(__doc__, "funnel")
@@ -122,11 +116,7 @@ def main() -> None:
     args = options.parse_args()
     if args.page is None:
         save(measured(args), args)
-    report = json.loads(output_of(args).read_text(encoding="utf-8"))
-    if args.quick:
-        print("\n".join(lines_of(report)))
-    else:
-        write_page(report, args.page or ROOT / "docs" / "search.md")
+    write_end_of(ROOT / "docs" / "search.md", HEADING, lines_of, args)
 
 
 if __name__ == "__main__":

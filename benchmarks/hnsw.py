@@ -21,7 +21,7 @@ from typing import Any
 
 import faiss
 import numpy as np
-from _common import ROOT, machine, output_of, parser, save
+from _common import ROOT, machine, parser, save, write_end_of
 from _page import machine_of, paragraph, table
 from funnel import collections
 
@@ -220,12 +220,6 @@ def cell(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def write_page(report: dict[str, Any], page: Path) -> None:
-    """Write the tables at the end of the page, whose beginning stays."""
-    before = (ROOT / "docs" / "hnsw.md").read_text(encoding="utf-8").partition(HEADING)[0]
-    page.write_text(before + "\n".join(lines_of(report)).rstrip() + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Measure, and write the page."""
     options = parser(__doc__, "hnsw")
@@ -234,11 +228,7 @@ def main() -> None:
     args = options.parse_args()
     if args.page is None:
         save(measured(args), args)
-    report = json.loads(output_of(args).read_text(encoding="utf-8"))
-    if args.quick:
-        print("\n".join(lines_of(report)))
-    else:
-        write_page(report, args.page or ROOT / "docs" / "hnsw.md")
+    write_end_of(ROOT / "docs" / "hnsw.md", HEADING, lines_of, args)
 
 
 if __name__ == "__main__":

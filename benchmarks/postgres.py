@@ -11,7 +11,6 @@ judgments. `--page` only writes the table again.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import ROOT, machine, output_of, parser, save, take_turns
+from _common import ROOT, machine, parser, save, take_turns, write_end_of
 from _page import machine_of, paragraph, table
 
 from madapt import MatryoshkaAdaptor
@@ -210,13 +209,7 @@ def main() -> None:
         if args.data is None:
             options.error("--data is needed, or --page")
         save(measured(args), args)
-    report = json.loads(output_of(args).read_text(encoding="utf-8"))
-    page = args.page or ROOT / "docs" / "pgvector.md"
-    if args.quick:
-        print("\n".join(lines_of(report)))
-        return
-    there = (ROOT / "docs" / "pgvector.md").read_text(encoding="utf-8").partition(HEADING)[0]
-    page.write_text(there + "\n".join(lines_of(report)).rstrip() + "\n", encoding="utf-8")
+    write_end_of(ROOT / "docs" / "pgvector.md", HEADING, lines_of, args)
 
 
 if __name__ == "__main__":
