@@ -43,7 +43,7 @@ _DEMO = """\
 Fit on the collection that comes with madapt, 1,400 abstracts and 225 judged queries with
 their vectors, without labels and with those of 125 queries. Then print how well the other
 100 queries find their documents with vectors of 8 dims and more, show one search, and save
-the curves as a picture. Takes less than a minute on two cores and needs no network.
+the curves as a picture. Takes about a minute on two cores and needs no network.
 """
 _DEMO_EXAMPLES = """\
 examples:
