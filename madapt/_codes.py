@@ -37,8 +37,7 @@ class CodesMixin(PrefixTransformerMixin):
         -------
         ndarray of shape (n, dim), float32
             In the coordinates of ``transform(Q, dim, side="query")``, to be compared by the
-            cosine: length says nothing. From "int4" down, leading coordinates are weighed
-            half as much as in the vectors (`madapt.quantization.Quantizer` says why).
+            cosine: length says nothing.
 
         Raises
         ------

@@ -29,7 +29,8 @@ class Encoder:
     Parameters
     ----------
     classes : mapping of str to type
-        Dataclasses that may be among the values, by the name they are stored under.
+        Dataclasses that may be among the values, by the name they are stored under; what else
+        can be called makes values of names that are only read.
 
     Attributes
     ----------
@@ -53,7 +54,7 @@ class Encoder:
     {'dims': (8, 16), 'rate': np.float32(0.1)}
     """
 
-    def __init__(self, classes: Mapping[str, type]) -> None:
+    def __init__(self, classes: Mapping[str, Callable[..., Any]]) -> None:
         self.names = {kind: name for name, kind in classes.items()}
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -147,7 +148,7 @@ class Decoder:
         What it kept aside.
     """
 
-    classes: Mapping[str, type]
+    classes: Mapping[str, Callable[..., Any]]
     arrays: Mapping[str, np.ndarray]
 
     def __call__(self, plain: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
+from madapt._first_codes import FirstQuantizer, quantizer_of_format_1
 from madapt._plain import Decoder, Encoder
 from madapt._replacing import as_path, replace_file
 from madapt._vector_check import VectorStatistics
@@ -23,12 +24,14 @@ from madapt.training import HeldOutScores, Stream
 __all__ = ["FORMAT", "PersistenceMixin", "written_by"]
 
 #: The newest format of files there is; raised when an older madapt would misread a file.
-FORMAT = 1
+FORMAT = 2
 
 #: Classes that an estimator's parameters and attributes are made of. Names stay, as files do.
-_CLASSES: Mapping[str, type] = {
+_CLASSES: Mapping[str, Callable[..., Any]] = {
     "ResidualAdaptor": ResidualAdaptor,
-    "Quantizer": Quantizer,
+    "Quantizer": quantizer_of_format_1,
+    "FirstQuantizer": FirstQuantizer,
+    "CenteredQuantizer": Quantizer,
     "HeldOutScores": HeldOutScores,
     "DimRecommendation": DimRecommendation,
     "VectorStatistics": VectorStatistics,

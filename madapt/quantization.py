@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from madapt._balance import balancing_rotations, calibrated_dims, rotate
 from madapt._blocks import Codec
 from madapt._checks import check_integer, check_one_of
-from madapt._packing import pack, unpack
+from madapt._levels import at_levels, of_levels
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
 __all__ = ["PRECISIONS", "Quantizer", "bytes_per_vector"]
@@ -21,19 +21,6 @@ __all__ = ["PRECISIONS", "Quantizer", "bytes_per_vector"]
 PRECISIONS: Mapping[str, int] = MappingProxyType(
     {"float32": 32, "float16": 16, "int8": 8, "int4": 4, "int2": 2, "binary": 1}
 )
-
-#: Upper halves of the levels that lose least of a Gaussian of variance 1 (J. Max, 1960).
-_HALVES = {
-    1: [0.7979],
-    2: [0.4528, 1.5104],
-    4: [0.1284, 0.3881, 0.6568, 0.9424, 1.2562, 1.6181, 2.0690, 2.7326],
-}
-#: All levels, rising, by the number of bits.
-_LEVELS = {
-    bits: np.concatenate([-np.array(half[::-1]), half]).astype(np.float32)
-    for bits, half in _HALVES.items()
-}
-_THRESHOLDS = {bits: (levels[1:] + levels[:-1]) / 2 for bits, levels in _LEVELS.items()}
 
 #: Documents that are looked at: more change the codes little.
 MAX_ROWS = 5_000
@@ -76,8 +63,10 @@ class Quantizer:
 
     Parameters
     ----------
-    rms : ndarray of shape (d,), float64
-        Root mean square of each adapted coordinate.
+    mean : ndarray of shape (d,), float64
+        Mean of each adapted coordinate.
+    deviations : ndarray of shape (d,), float64
+        Standard deviation of each.
     largest : ndarray of shape (d,), float64
         The largest magnitude in the rows' prefix of m coordinates, at place m - 1.
     rotations : dict of int to tuple of ndarray
@@ -88,17 +77,17 @@ class Quantizer:
 
     Notes
     -----
-    With c_j the root mean square of coordinate j in prefixes of m:
+    For a prefix z of m coordinates:
 
     - int8: round(127 z / largest[m - 1]), one scale for all coordinates, so that cosines of
       the codes are those of the vectors.
-    - int4: z_j / c_j at the 16 levels that lose least of a Gaussian.
-    - int2, binary: w = z_j / sqrt(c_j), half way to whitening, turned by a rotation that lies
-      well with the signs (iterative quantisation), at 4 or 2 levels.
+    - int4, int2, binary: w = R^T (z - mean) / s, where R lies well with the signs of w
+      (iterative quantisation) and s is what makes the mean square of w one, at the 16, 4 or 2
+      levels that lose least of a Gaussian.
 
-    Decoding leaves the half whitening in: level_j sqrt(c_j) for int4, and for int2 and binary
-    the levels turned back. What leading coordinates lose in weight, the quantisation noise of
-    the others would take twice; rankings by float queries are better for it.
+    Decoding goes back the same way, mean + s R level. What all documents share takes no bits so,
+    and what a rotation gathered in the leading coordinates takes no more than its share.
+    Coordinates beyond the longest prefix that has a rotation are divided by their own deviation.
 
     References
     ----------
@@ -119,7 +108,8 @@ class Quantizer:
     1.0
     """
 
-    rms: np.ndarray
+    mean: np.ndarray
+    deviations: np.ndarray
     largest: np.ndarray
     rotations: Mapping[int, tuple[np.ndarray, ...]]
     unit: bool
@@ -146,24 +136,21 @@ class Quantizer:
         Z = spread_rows(Z).astype(np.float64)
         # Squares of the smallest and the largest numbers there are would not be any.
         scale = np.abs(Z).max() or 1.0
-        rms = scale * np.sqrt(np.mean(np.square(Z / scale), axis=0))
+        mean, deviations = scale * np.mean(Z / scale, axis=0), scale * np.std(Z / scale, axis=0)
         largest = np.maximum.accumulate(np.abs(Z), axis=1)
         if unit:
             lengths = scale * np.sqrt(np.cumsum(np.square(Z / scale), axis=1))
             largest = largest / np.where(lengths > 0, lengths, 1)
-        # A coordinate that is always 0 is divided by nothing smaller than the others'.
-        floor = 1e-6 * rms.max() if rms.any() else 1.0
-        quantizer = cls(
-            np.maximum(rms, floor),
-            _positive(largest.max(axis=0)),
-            {},
-            bool(unit),
-        )
+        # A coordinate that is always the same is divided by nothing smaller than the others'.
+        floor = 1e-6 * deviations.max() or 1e-6 * scale
+        top = largest.max(axis=0)
+        spread = np.maximum(deviations, floor)
+        quantizer = cls(mean, spread, np.where(top > 0, top, 1), {}, bool(unit))
         rotations = {
-            m: balancing_rotations(quantizer.half_whitened(_unit_prefix(Z, m, unit)))
+            m: balancing_rotations(_standardized(_unit_prefix(Z, m, unit)))
             for m in calibrated_dims(dims, Z.shape[1])
         }
-        return cls(quantizer.rms, quantizer.largest, rotations, quantizer.unit)
+        return replace(quantizer, rotations=rotations)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -173,7 +160,8 @@ class Quantizer:
             for m, blocks in self.rotations.items()
             for k, R in enumerate(blocks)
         }
-        return {"rms": self.rms, "largest": self.largest, **turns}
+        learned = {"mean": self.mean, "deviations": self.deviations, "largest": self.largest}
+        return learned | turns
 
     def encode(self, Z: np.ndarray, precision: str) -> np.ndarray:
         """Turn adapted prefixes into codes.
@@ -196,14 +184,7 @@ class Quantizer:
             steps: np.ndarray = Z * Z.dtype.type(127 / self.largest[m - 1])
             rounded: np.ndarray = np.rint(np.clip(steps, -127, 127))
             return rounded.astype(np.int8)
-        bits = PRECISIONS[precision]
-        if bits == 4:
-            W = Z / self._rms(m).astype(Z.dtype)
-        else:
-            W = rotate(self.half_whitened(Z), self._blocks(m))
-        if bits == 1:
-            return np.packbits(W > 0, axis=1)
-        return pack(np.searchsorted(_THRESHOLDS[bits], W).astype(np.uint8), bits)
+        return at_levels(self._spread(Z, precision), PRECISIONS[precision])
 
     def decode(self, codes: np.ndarray, m: int, precision: str) -> np.ndarray:
         """Turn codes back into floats that are scored against float queries.
@@ -224,24 +205,33 @@ class Quantizer:
         """
         if precision == "int8":
             return codes.astype(np.float32) * np.float32(self.largest[m - 1] / 127)
-        bits = PRECISIONS[precision]
-        W: np.ndarray = _LEVELS[bits][unpack(codes, m, bits)]  # (n, m)
-        if bits == 4:
-            W *= np.sqrt(self._rms(m)).astype(np.float32)
-            return W
-        return rotate(W, self._blocks(m), back=True)
+        return self._gathered(of_levels(codes, m, PRECISIONS[precision]), precision)
 
-    def half_whitened(self, Z: np.ndarray) -> np.ndarray:
-        """Divide by sqrt(c_j), and so that the mean square is 1; (n, m), float32."""
-        c = self._rms(Z.shape[1])
-        divisors = np.sqrt(c) * np.sqrt(c.mean())
-        whitened: np.ndarray = Z / divisors.astype(Z.dtype)
-        return whitened.astype(np.float32, copy=False)
+    def _spread(self, Z: np.ndarray, precision: str) -> np.ndarray:
+        """Return coordinates of mean square 1 that a few levels are made for; (n, m), float32."""
+        m = Z.shape[1]
+        mean, scales = self._prefix(m, unit=self.unit)
+        W: np.ndarray = (Z - mean.astype(Z.dtype)) / scales.astype(Z.dtype)
+        return rotate(W.astype(np.float32, copy=False), self._blocks(m))
 
-    def _rms(self, m: int) -> np.ndarray:
-        """Return root mean squares of the coordinates of a prefix as it is handed in, (m,)."""
-        rms = self.rms[:m]
-        return rms / np.sqrt(np.sum(np.square(rms))) if self.unit else rms
+    def _gathered(self, W: np.ndarray, precision: str) -> np.ndarray:
+        """Return the way back from levels, in units of the prefixes' length."""
+        m = W.shape[1]
+        mean, scales = self._prefix(m, unit=True)
+        turned = rotate(W, self._blocks(m), back=True)
+        turned *= scales.astype(np.float32)
+        turned += mean.astype(np.float32)
+        return turned
+
+    def _prefix(self, m: int, *, unit: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and scales of prefixes of m coordinates, (m,), if of unit length or not."""
+        mean, scales = self.mean[:m], self.deviations[:m].copy()
+        k = sum(len(R) for R in self._blocks(m))
+        scales[:k] = _root_mean_square(scales[:k])
+        if unit:
+            length = _root_mean_square(np.hypot(mean, self.deviations[:m])) * np.sqrt(m)
+            mean, scales = mean / length, scales / length
+        return mean, scales
 
     def _blocks(self, m: int) -> tuple[np.ndarray, ...]:
         """Return the rotations of prefix m, or of the longest one within it."""
@@ -294,5 +284,13 @@ def _unit_prefix(Z: np.ndarray, m: int, unit: bool) -> np.ndarray:
     return prefix / np.where(lengths > 0, lengths, 1)
 
 
-def _positive(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, 1)
+def _standardized(Z: np.ndarray) -> np.ndarray:
+    """Return rows less their mean, of mean square 1; (n, m), float32."""
+    rest = Z - Z.mean(axis=0)
+    standardized: np.ndarray = rest / (_root_mean_square(rest) or 1.0)
+    return standardized.astype(np.float32)
+
+
+def _root_mean_square(x: np.ndarray) -> float:
+    largest = np.abs(x).max(initial=0)
+    return float(largest * np.sqrt(np.mean(np.square(x / largest)))) if largest else 0.0

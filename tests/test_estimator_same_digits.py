@@ -139,7 +139,8 @@ def test_a_fingerprint_changes_with_all_that_transform_depends_on():
     prints += [
         fingerprint(adaptor, center, True, replace(quantizer, **changed))
         for changed in (
-            {"rms": 2 * quantizer.rms},
+            {"mean": 2 * quantizer.mean},
+            {"deviations": 2 * quantizer.deviations},
             {"largest": 2 * quantizer.largest},
             {"rotations": {}},
         )

@@ -14,9 +14,11 @@ from sklearn.exceptions import NotFittedError
 
 import madapt
 from madapt import InvalidFileError, InvalidTypeError, MatryoshkaAdaptor
+from madapt.persistence import FORMAT, written_by
 from madapt.quantization import PRECISIONS
 
 DATA = Path(__file__).parent / "data"
+CODED = ("int8", "int4", "int2", "binary")
 N, D, N_QUERIES = 80, 16, 30
 generator = np.random.default_rng(0)
 X = generator.standard_normal((N, 6)) @ generator.standard_normal((6, D)) + 0.3
@@ -200,15 +202,15 @@ def test_others_can_read_it(saved):
     with safe_open(path, "np") as file:
         content = json.loads(file.metadata()["madapt"])
         assert_array_equal(file.get_tensor("adaptor_.P"), model.adaptor_.P)
-    assert content["format"] == 1
+    assert content["format"] == 2
     assert content["madapt"] == madapt.__version__
     assert content["attributes"]["fingerprint_"] == model.fingerprint_
     assert content["parameters"]["center"] == 0.5
 
 
-def test_files_of_format_1_stay_readable():
-    model = MatryoshkaAdaptor.load(DATA / "adaptor-v1.safetensors")
-    with np.load(DATA / "adaptor-v1.npz") as expected:
+def assert_as_kept(model, number):
+    """Hold a model to what the file beside that of a format says it gave."""
+    with np.load(DATA / f"adaptor-v{number}.npz") as expected:
         assert model.fingerprint_ == expected["fingerprint"]
         assert model.stamp() == expected["stamp"]
         checked = 0
@@ -226,11 +228,36 @@ def test_files_of_format_1_stay_readable():
                         assert np.mean(wanted != Z) <= 0.02
                     checked += 1
     assert checked == 24
+
+
+@pytest.mark.parametrize("number", range(1, FORMAT + 1))
+def test_files_of_every_format_stay_readable(number, tmp_path):
+    model = MatryoshkaAdaptor.load(DATA / f"adaptor-v{number}.safetensors")
+    assert_as_kept(model, number)
     assert model.dims_ == model.dims == (4, 8, 16)
     assert model.n_iter_ == len(model.loss_curve_) == 60
     assert model.validation_scores_["dim"] == [8, 16]
     assert model.recommend_dim(0.9).n_held_out == 198
     assert model.random_state.randint(2**31) != np.random.RandomState(0).randint(2**31)
+    # Written anew, in the newest format, it gives the same.
+    model.save(tmp_path / "anew.safetensors")
+    assert written_by(tmp_path / "anew.safetensors") == (madapt.__version__, FORMAT)
+    again = MatryoshkaAdaptor.load(tmp_path / "anew.safetensors")
+    assert_as_kept(again, number)
+    assert type(again.quantizer_) is type(model.quantizer_)
+
+
+def test_codes_of_format_1_come_back_as_they_did():
+    """Half whitened: what was decoded from them before is what queries were ranked by."""
+    model = MatryoshkaAdaptor.load(DATA / "adaptor-v1.safetensors")
+    with np.load(DATA / "adaptor-v1.npz") as kept:
+        Z, codes = kept[f"document {D} float32"], {p: kept[f"document {D} {p}"] for p in CODED}
+    c = model.quantizer_.deviations / np.linalg.norm(model.quantizer_.deviations)
+    for precision, least in zip(CODED, (0.999, 0.98, 0.9, 0.75), strict=True):
+        decoded = model.dequantize(codes[precision], precision, D)
+        wanted = Z if precision == "int8" else Z / np.sqrt(c)
+        lengths = np.linalg.norm(decoded, axis=1) * np.linalg.norm(wanted, axis=1)
+        assert ((decoded * wanted).sum(axis=1) / lengths).mean() > least
 
 
 def test_the_code_in_the_docs_runs(tmp_path, monkeypatch):

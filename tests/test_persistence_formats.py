@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from madapt import InvalidTypeError, InvalidValueError, MatryoshkaAdaptor
 from madapt._fingerprint import fingerprint
+from madapt._first_codes import quantizer_of_format_1
 from madapt.adaptor import ResidualAdaptor
 from madapt.quantization import PRECISIONS, Quantizer
 
@@ -123,7 +124,8 @@ def test_arrays_of_the_other_byte_order_are_the_same_numbers(tmp_path):
     other.center_ = swapped(other.center_)
     other.quantizer_ = replace(
         other.quantizer_,
-        rms=swapped(other.quantizer_.rms),
+        mean=swapped(other.quantizer_.mean),
+        deviations=swapped(other.quantizer_.deviations),
         largest=swapped(other.quantizer_.largest),
         rotations=turns,
     )
@@ -174,8 +176,11 @@ def test_a_fingerprint_changes_with_any_bit_of_any_weight(data):
 
 def test_a_fingerprint_is_the_same_today_as_yesterday():
     P = np.arange(9, dtype=np.float32).reshape(3, 3)
-    quantizer = Quantizer(np.ones(3), np.ones(3), {2: (np.eye(2, dtype=np.float32),)}, True)
-    assert fingerprint(ResidualAdaptor(P), None, True, quantizer) == "0e181deb1ae8930a"
+    turns = {2: (np.eye(2, dtype=np.float32),)}
+    first = quantizer_of_format_1(np.ones(3), np.ones(3), turns, True)
+    assert fingerprint(ResidualAdaptor(P), None, True, first) == "0e181deb1ae8930a"
+    quantizer = Quantizer(np.zeros(3), np.ones(3), np.ones(3), turns, True)
+    assert fingerprint(ResidualAdaptor(P), None, True, quantizer) == "382bdada3383372d"
 
 
 def test_a_stamp_says_what_can_be_compared():

@@ -78,21 +78,40 @@ def cosines(A, B):
     return unit(A) @ unit(B).T
 
 
+def error_of(quantizer, Z, precision):
+    """How far the cosines of float rows to decoded ones are from those to what was coded."""
+    m = Z.shape[1]
+    decoded = quantizer.decode(quantizer.encode(Z, precision), m, precision)
+    return np.abs(cosines(Z, decoded) - cosines(Z, Z)).mean()
+
+
 def test_each_bit_more_brings_scores_nearer_to_those_of_what_was_coded(quantizer):
-    Z = unit(ROWS)
-    # int8 keeps the vectors, the others their half-whitened form.
-    halved = quantizer.half_whitened(Z)
-    wanted = {"int8": cosines(Z, Z), **dict.fromkeys(CODED[1:], cosines(Z, halved))}
-    errors = [
-        np.abs(
-            cosines(Z, quantizer.decode(quantizer.encode(Z, name), D, name)) - wanted[name]
-        ).mean()
-        for name in CODED
-    ]
+    errors = [error_of(quantizer, unit(ROWS), name) for name in CODED]
     assert errors[0] < 0.002
     assert errors[1] < 0.02
     assert errors == sorted(errors)
     assert errors[-1] < 0.1
+
+
+@pytest.mark.parametrize("precision", CODED[1:])
+def test_what_all_rows_share_takes_no_bits(precision):
+    Z = ROWS / np.linalg.norm(ROWS, axis=1).mean()
+    shared = np.zeros(D, np.float32)
+    shared[0] = 4
+    # Cosines of rows that share much differ by less: errors of the differences are what counts.
+    codes = [
+        Quantizer.fit(rows, (D,), unit=False).encode(rows, precision) for rows in (Z, Z + shared)
+    ]
+    assert (codes[0] != codes[1]).mean() < 0.01
+
+
+def test_coordinates_beyond_the_rotated_ones_have_a_scale_of_their_own(quantizer):
+    # 13 coordinates: the first 12 are turned.
+    assert set(quantizer.rotations) == {8, 12, 16, 24}
+    Z = unit(ROWS[:, :13])
+    last = quantizer.decode(quantizer.encode(Z, "int4"), 13, "int4")[:, 12]
+    assert np.corrcoef(last, Z[:, 12])[0, 1] > 0.99
+    assert np.abs(last - Z[:, 12]).max() < Z[:, 12].std()
 
 
 def test_cosines_of_int8_codes_are_those_of_the_vectors(quantizer):
@@ -112,8 +131,8 @@ def test_rotations_keep_cosines_and_go_back(quantizer):
 
 
 def test_a_balancing_rotation_lies_nearer_to_signs_than_the_rows_did(quantizer):
-    W = quantizer.half_whitened(unit(ROWS))
-    turned = rotate(W, quantizer.rotations[D])
+    W = unit(ROWS) - quantizer.mean
+    turned = rotate(W.astype(np.float32), quantizer.rotations[D])
     assert np.abs(turned).mean() > 1.02 * np.abs(W).mean()
 
 
