@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as safetensors_save
 
 from madapt import InvalidFileError, MatryoshkaAdaptor, persistence
+from madapt.persistence import FORMAT
 
 X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
 MODEL = {"max_iter": 2, "rotation": "svd", "hidden_dim": 4, "guard": False, "random_state": 0}
@@ -86,8 +87,10 @@ def changed(path, **changes):
 
 
 def test_a_file_of_the_future_is_refused(saved, tmp_path):
-    future = changed(saved, format=2, madapt="7.1")
-    reason = r"format 2, written by madapt 7\.1; this madapt reads formats up to 1, a newer one"
+    future = changed(saved, format=FORMAT + 1, madapt="7.1")
+    reason = (
+        rf"format {FORMAT + 1}, written by madapt 7\.1; this madapt reads formats up to {FORMAT}, "
+    )
     refused(tmp_path / "file", future, reason)
     for number in (0, -1, "1", None, 1.5, True):
         data = changed(saved, format=number)
