@@ -66,18 +66,48 @@ def assert_adapted(found, names, side="document"):
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+def real(library):
+    """Import a library, whose own warnings are not ours, or skip."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(library, reason="the stand-in is tested instead")
+
+
+def static_model():
+    """A real SentenceTransformer that knows TEXTS, each as one word of its own."""
+    library = real("sentence_transformers")
+    modules = real("sentence_transformers.sentence_transformer.modules")
+    tokenizers = real("tokenizers")
+    words = tokenizers.models.WordLevel({TEXTS[0]: 0, TEXTS[1]: 1, "?": 2}, unk_token="?")
+    weights = load_cranfield().corpus[:3]
+    module = modules.StaticEmbedding(tokenizers.Tokenizer(words), embedding_weights=weights)
+    return library.SentenceTransformer(modules=[module], device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sentence_transformers_itself(names):
+    given = names | {"model": static_model()}
+    assert_adapted(run("SentenceTransformers", given)[-1], names)
+    assert_adapted(given["query"], names, side="query")
+
+
 @pytest.mark.parametrize("has_sides", [True, False])
 def test_sentence_transformers(names, has_sides):
     asked = []
 
     def method(name):
-        return lambda texts: asked.append(name) or embed(texts)
+        return lambda texts: asked.append(name) or np.float32(embed(texts))
 
     sides = ["encode_document", "encode_query"] if has_sides else []
-    model = SimpleNamespace(**{name: method(name) for name in ["encode", *sides]})
-    (vectors,) = run("SentenceTransformers", names | {"model": model})
+    given = names | {
+        "model": SimpleNamespace(**{name: method(name) for name in ["encode", *sides]})
+    }
+    (vectors,) = run("SentenceTransformers", given)
     assert_adapted(vectors, names)
-    assert asked == (["encode_document"] if has_sides else ["encode"])
+    assert_adapted(given["query"], names, side="query")
+    assert asked == (["encode_document", "encode_query"] if has_sides else ["encode", "encode"])
 
 
 def test_openai(names):
@@ -137,15 +167,6 @@ class FakeBaseEmbedding:
 
     def get_text_embedding_batch(self, texts):
         return self._get_text_embeddings(texts)
-
-
-def real(library):
-    """Import a library, whose own warnings are not ours, or skip."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip(library, reason="the stand-in is tested instead")
 
 
 @pytest.mark.filterwarnings("ignore")
