@@ -131,7 +131,14 @@ def skip_foreign(app, kind, name, member, skip, options):
     return True if not module.startswith("madapt") else None
 
 
+def name_home(app, pagename, templatename, context, doctree):
+    """Call the home page in a browser's tab by what it says, not by the name twice."""
+    if pagename == "index":
+        context["title"] = "Make any embedding Matryoshka"
+
+
 def setup(app):
     """Connect the above."""
+    app.connect("html-page-context", name_home)
     app.connect("source-read", add_tree)
     app.connect("autodoc-skip-member", skip_foreign)

@@ -1,5 +1,6 @@
 """The session of docs/command-line.md runs as written, with a step instead of a whole training."""
 
+import html
 import re
 import shlex
 import shutil
@@ -79,3 +80,18 @@ def test_four_commands_lead_from_nothing_to_a_curve(session, command, monkeypatc
         else:
             assert shape_of(out)[-1] == shape_of(output)[-1]
     assert (folder / "report.html").is_file()
+
+
+def test_the_picture_of_a_terminal_is_the_session_and_loads_nothing():
+    picture = PAGE.parent / "images" / "terminal.svg"
+    if not picture.exists():
+        pytest.skip("the docs are not there, only the package")
+    svg = picture.read_text(encoding="utf-8")
+    assert not re.search(r"url\((?!#)|href|@import|@font-face|<script", svg)
+    drawn = [
+        html.unescape(text).replace("\xa0", " ") for text in re.findall(r">([^<]+)</text>", svg)
+    ]
+    lines = [line.rstrip() for line in drawn[1:] if line.strip()]  # after the title
+    page = PAGE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 21
+    assert set(lines) <= set(page)
