@@ -12,6 +12,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils.nodes import reference
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
@@ -131,6 +133,13 @@ def skip_foreign(app, kind, name, member, skip, options):
     return True if not module.startswith("madapt") else None
 
 
+def unlink_mail(app, doctree):
+    """Leave nDCG@10 as text, which reStructuredText takes for an address."""
+    for node in list(doctree.findall(reference)):
+        if node.get("refuri", "").startswith("mailto:"):
+            node.replace_self(node.children)
+
+
 def name_home(app, pagename, templatename, context, doctree):
     """Call the home page in a browser's tab by what it says, not by the name twice."""
     if pagename == "index":
@@ -139,6 +148,7 @@ def name_home(app, pagename, templatename, context, doctree):
 
 def setup(app):
     """Connect the above."""
+    app.connect("doctree-read", unlink_mail)
     app.connect("html-page-context", name_home)
     app.connect("source-read", add_tree)
     app.connect("autodoc-skip-member", skip_foreign)
