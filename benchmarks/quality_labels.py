@@ -40,8 +40,8 @@ def labels_section(store: Store, figure: str | None) -> list[str]:
 
 
 _LABELS = """\
-Fitted on the train judgments (NFCorpus: train and dev), scored on test. All published methods,
-`from_paper()` among them, see the same queries and judgments.
+Fitted on the train judgments (NFCorpus: train and dev), scored on test. All published methods see
+the same queries and judgments.
 """
 
 
