@@ -37,7 +37,7 @@ def bytes_shown(n: float) -> str:
 def time_shown(seconds: float) -> str:
     """Write a time in the unit that suits it."""
     if seconds < 1:
-        return f"{1000 * seconds:.2g} ms"
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.2g} ms"
     for unit, size, more in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 72)):
         if seconds < more * size:
             return f"{seconds / size:.2g} {unit}"
