@@ -5,7 +5,8 @@
 
 Each runs in a process of its own and writes DIR/NAME.json; DIR is benchmarks/results, or with
 `--quick` a temporary folder, where the page goes then, too. One that fails does not stop the
-others. `funnel` writes the tables of docs/search.md, `command_line` the factors of what
+others. `gpu` is left out where there is no GPU, and with `--quick` is a dry run on the CPU.
+`funnel` writes the tables of docs/search.md, `command_line` the factors of what
 `madapt fit --dry-run` estimates. `fit`, `postgres`, which writes the table of docs/pgvector.md and
 needs the packages of .ci/stores.txt, `bytes`, which writes docs/bytes.md, and `quality`, which
 writes docs/quality.md and takes hours, need `--data`, a folder of collections
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "large_fit": "takes",
     "command_line": None,
     "loss": None,
+    "gpu": None,
     "postgres": "needs",
     "bytes": "needs",
     "quality": "needs",
@@ -43,21 +45,33 @@ BENCHMARKS = {
 #: Those that are not told a number of threads: they use what BLAS takes, one each, or 1 to 8.
 WITHOUT_THREADS = (
     *("imports", "transform_memory", "funnel"),
-    *("command_line", "postgres", "bytes", "quality"),
+    *("command_line", "gpu", "postgres", "bytes", "quality"),
 )
 
 
-def command(name: str, folder: Path, args: argparse.Namespace) -> list[str] | None:
-    """Return how to run a benchmark, None if it lacks its data."""
-    if BENCHMARKS[name] == "needs" and args.data is None:
-        return None
+def command(name: str, folder: Path, args: argparse.Namespace) -> list[str]:
+    """Return how to run a benchmark."""
     report = folder / f"{name}.json"
     found = [sys.executable, str(HERE / f"{name}.py"), "--output", str(report)]
     if BENCHMARKS[name] and args.data is not None:
         found += ["--data", str(args.data)]
     if name not in WITHOUT_THREADS:
         found += ["--threads", *map(str, args.threads)]
-    return [*found, "--quick"] if args.quick else found
+    if args.quick:
+        found.append("--dry-run" if name == "gpu" else "--quick")
+    return found
+
+
+def why_left_out(name: str, args: argparse.Namespace) -> str | None:
+    """Say why a benchmark cannot run, None if it can."""
+    if BENCHMARKS[name] == "needs" and args.data is None:
+        return "it needs --data"
+    if name == "gpu" and not args.quick:
+        from madapt.backends import available
+
+        reason = available()["cupy"]
+        return None if reason == "available" else reason
+    return None
 
 
 def main() -> int:
@@ -76,13 +90,13 @@ def main() -> int:
     )
     failed = []
     for name in args.only or BENCHMARKS:
-        run = command(name, folder, args)
-        if run is None:
-            print(f"{name}: left out, it needs --data")
+        reason = why_left_out(name, args)
+        if reason:
+            print(f"{name}: left out, {reason}")
             continue
         print(f"===== {name}", flush=True)
         began = time.perf_counter()
-        if subprocess.run(run).returncode:
+        if subprocess.run(command(name, folder, args)).returncode:
             failed.append(name)
         print(f"===== {name}: {time.perf_counter() - began:.0f} s", flush=True)
     write_page(folder)

@@ -68,6 +68,22 @@ def torch_eager(
     torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
     Y, S = torch.from_numpy(data["Y"]).requires_grad_(), torch.from_numpy(data["S"])
     near, others = torch.from_numpy(data["near"]), torch.from_numpy(data["others"])
+    loss = torch_loss(case, S, near, others)
+    function = torch.compile(loss) if compiled else loss
+
+    def run() -> tuple[float, np.ndarray]:
+        Y.grad = None
+        value = function(Y)
+        value.backward()
+        return value.item(), Y.grad.numpy()
+
+    return run
+
+
+def torch_loss(case: Case, S: Any, near: Any, others: Any) -> Callable[[Any], Any]:
+    """Return rows Y -> the loss, for tensors on any device."""
+    import torch
+
     log_p = (S / TEMPERATURE).masked_fill(~others, -torch.inf).log_softmax(1)
     p, log_p = log_p.exp(), log_p.masked_fill(~others, 0)
     share = others / others.sum() + near / near.sum()
@@ -84,15 +100,7 @@ def torch_eager(
                 total = total + (p * (log_p - log_q.masked_fill(~others, 0))).sum() / case.B
         return total / len(case.dims)
 
-    function = torch.compile(loss) if compiled else loss
-
-    def run() -> tuple[float, np.ndarray]:
-        Y.grad = None
-        value = function(Y)
-        value.backward()
-        return value.item(), Y.grad.numpy()
-
-    return run
+    return loss
 
 
 def torch_compiled(case: Case, data: dict[str, np.ndarray]) -> Callable[[], Any]:

@@ -2,7 +2,7 @@
 
     python benchmarks/performance_page.py [--results DIR] [--page FILE.md]
 
-What has not been measured is left out.
+What has not been measured is left out, but that nothing has been on a GPU is said.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from _common import RESULTS, ROOT
 from _page import paragraph
+from performance_gpu import gpu_section
 from performance_loss import loss_section
 from performance_sections import (
     fit_section,
@@ -56,6 +57,7 @@ def page(results: Path, images: Path) -> str:
     for name, write in sections.items():
         found = _read(results / f"{name}.json")
         lines += write(found) if found else []
+    lines += gpu_section(_read(results / "gpu.json"))
     return "\n".join(lines)
 
 
