@@ -144,8 +144,9 @@ def test_a_section_that_fails_does_not_stop_the_others(benchmark):
     peers.torch, peers.missing, peers.compiling = None, {"PyTorch": "", "torch.compile": ""}, 0.0
     done = work.Work(there, peers, work.DRY, work.Budget(float("inf")))
     found = gpu.run(done, dry=True)
-    assert set(SECTIONS) - set(found["sections"]) == set(SECTIONS) - {"kernel parity", "loss step"}
-    reasons = {found["failed"][name] for name in ("device", "transform", "top-k")}
+    # That section alone notes kernel by kernel what failed.
+    assert found["sections"].keys() == {"kernel parity"}
+    reasons = {found["failed"][name] for name in ("device", "loss step", "transform", "top-k")}
     assert reasons == {"MemoryError: there is no room"}
     assert "kernel parity: product" in found["failed"]
 
