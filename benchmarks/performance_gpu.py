@@ -16,8 +16,8 @@ def gpu_section(found: dict[str, Any] | None) -> list[str]:
     if found is None or found["dry run"]:
         text = (
             "Nothing here has been measured on a GPU yet. Where there is one, with CuPy, "
-            f"{COMMAND} compares every kernel and whole fits with the reference, times losses, transform, "
-            "search and fits against PyTorch and the CPU in under eight minutes, and "
+            f"{COMMAND} compares every kernel and whole fits with the reference, times losses, "
+            "transform, search and fits against PyTorch and the CPU in under eight minutes, and "
             "`python benchmarks/performance_page.py` shows the result in this place. Elsewhere "
             "`--dry-run` goes the same ways at tiny sizes on the CPU, as the tests do."
         )
