@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from madapt.backends import Backend, available
+from madapt.backends import available
 from madapt.backends.numpy import NumpyBackend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,27 +129,28 @@ def test_what_is_wrong_is_found(benchmark):
     assert found["product"] == "off by 3.0e-05"
 
 
-class Broken(Backend):
-    name = "broken"
-    xp = NumpyBackend.xp
+def test_a_section_that_fails_does_not_stop_the_others(benchmark, monkeypatch):
+    gpu, device, work = map(benchmark, ("gpu", "gpu_device", "gpu_work"))
 
-    def asarray(self, X):
+    def fails(_):
         raise MemoryError("there is no room\nfor this")
 
+    def is_beyond(given):
+        return gpu.noted(given, "parity", {"beyond": {"listwise": "off by 1.0e-03"}})
 
-def test_a_section_that_fails_does_not_stop_the_others(benchmark):
-    gpu, device, work = map(benchmark, ("gpu", "gpu_device", "gpu_work"))
-    torch = benchmark("gpu_torch")
-    there = device.Device(Broken(), "a test's", "cpu", lambda: None, lambda: 0, lambda: None)
-    peers = object.__new__(torch.Peers)
-    peers.torch, peers.missing, peers.compiling = None, {"PyTorch": "", "torch.compile": ""}, 0.0
-    done = work.Work(there, peers, work.DRY, work.Budget(float("inf")))
-    found = gpu.run(done, dry=True)
-    # That section alone notes kernel by kernel what failed.
-    assert found["sections"].keys() == {"kernel parity"}
-    reasons = {found["failed"][name] for name in ("device", "loss step", "transform", "top-k")}
-    assert reasons == {"MemoryError: there is no room"}
-    assert "kernel parity: product" in found["failed"]
+    def stopped(_):
+        raise gpu.TimeIsOverError
+
+    sections = {"a": (0, fails), "b": (0, is_beyond), "c": (0, stopped), "d": (1e9, fails)}
+    monkeypatch.setattr(gpu, "SECTIONS", sections)
+    nothing = (lambda: None, lambda: 0, lambda: None)
+    there = device.Device(NumpyBackend(), "a test's", "cpu", *nothing)
+    peers = SimpleNamespace(missing={}, compiling=0.0)
+    found = gpu.run(work.Work(there, peers, work.DRY, work.Budget(480.0)), dry=False)
+    assert found["sections"].keys() == {"b"}
+    reasons = {"a": "MemoryError: there is no room", "parity: listwise": "off by 1.0e-03"}
+    assert found["failed"] == reasons
+    assert found["left out"].keys() == {"c", "d"}
 
 
 def test_no_time_left_is_said(benchmark):
