@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from madapt._balance import rotate
+from madapt._levels import at_levels, of_levels
 from madapt.quantization import Quantizer
 
 __all__ = ["FirstQuantizer", "quantizer_of_format_1"]
@@ -29,21 +30,27 @@ class FirstQuantizer(Quantizer):
         del arrays["mean"]
         return {"rms": arrays.pop("deviations"), **arrays}
 
-    def _spread(self, Z: np.ndarray, precision: str) -> np.ndarray:
-        m = Z.shape[1]
-        c = self._rms(m)
-        if precision == "int4":
-            divided: np.ndarray = Z / c.astype(Z.dtype)
-            return divided
-        whitened: np.ndarray = Z / (np.sqrt(c) * np.sqrt(c.mean())).astype(Z.dtype)
-        return rotate(whitened.astype(np.float32, copy=False), self._blocks(m))
+    def encode(self, Z: np.ndarray, precision: str) -> np.ndarray:
+        """Turn adapted prefixes into codes, of the shapes that `Quantizer.encode` says."""
+        if precision != "int4":
+            return super().encode(Z, precision)
+        return at_levels(Z / self._rms(Z.shape[1]).astype(Z.dtype), 4)
 
-    def _gathered(self, W: np.ndarray, precision: str) -> np.ndarray:
-        m = W.shape[1]
-        if precision == "int4":
-            W *= np.sqrt(self._rms(m)).astype(np.float32)
-            return W
-        return rotate(W, self._blocks(m), back=True)
+    def decode(self, codes: np.ndarray, m: int, precision: str) -> np.ndarray:
+        """Turn codes back into floats, (n, m), float32."""
+        if precision != "int4":
+            return super().decode(codes, m, precision)
+        levels = of_levels(codes, m, 4)
+        levels *= np.sqrt(self._rms(m)).astype(np.float32)
+        return levels
+
+    def _spread(self, Z: np.ndarray) -> np.ndarray:
+        c = self._rms(Z.shape[1])
+        whitened: np.ndarray = Z / (np.sqrt(c) * np.sqrt(c.mean())).astype(Z.dtype)
+        return rotate(whitened.astype(np.float32, copy=False), self._blocks(Z.shape[1]))
+
+    def _gathered(self, W: np.ndarray) -> np.ndarray:
+        return rotate(W, self._blocks(W.shape[1]), back=True)
 
     def _rms(self, m: int) -> np.ndarray:
         rms = self.deviations[:m]

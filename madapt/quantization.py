@@ -137,6 +137,9 @@ class Quantizer:
         # Squares of the smallest and the largest numbers there are would not be any.
         scale = np.abs(Z).max() or 1.0
         mean, deviations = scale * np.mean(Z / scale, axis=0), scale * np.std(Z / scale, axis=0)
+        if deviations.max() <= 1e-6 * scale:
+            # Documents that are all the same do not say how others differ from them.
+            mean, deviations = np.zeros_like(mean), np.hypot(mean, deviations)
         largest = np.maximum.accumulate(np.abs(Z), axis=1)
         if unit:
             lengths = scale * np.sqrt(np.cumsum(np.square(Z / scale), axis=1))
@@ -184,7 +187,7 @@ class Quantizer:
             steps: np.ndarray = Z * Z.dtype.type(127 / self.largest[m - 1])
             rounded: np.ndarray = np.rint(np.clip(steps, -127, 127))
             return rounded.astype(np.int8)
-        return at_levels(self._spread(Z, precision), PRECISIONS[precision])
+        return at_levels(self._spread(Z), PRECISIONS[precision])
 
     def decode(self, codes: np.ndarray, m: int, precision: str) -> np.ndarray:
         """Turn codes back into floats that are scored against float queries.
@@ -205,16 +208,16 @@ class Quantizer:
         """
         if precision == "int8":
             return codes.astype(np.float32) * np.float32(self.largest[m - 1] / 127)
-        return self._gathered(of_levels(codes, m, PRECISIONS[precision]), precision)
+        return self._gathered(of_levels(codes, m, PRECISIONS[precision]))
 
-    def _spread(self, Z: np.ndarray, precision: str) -> np.ndarray:
+    def _spread(self, Z: np.ndarray) -> np.ndarray:
         """Return coordinates of mean square 1 that a few levels are made for; (n, m), float32."""
         m = Z.shape[1]
         mean, scales = self._prefix(m, unit=self.unit)
         W: np.ndarray = (Z - mean.astype(Z.dtype)) / scales.astype(Z.dtype)
         return rotate(W.astype(np.float32, copy=False), self._blocks(m))
 
-    def _gathered(self, W: np.ndarray, precision: str) -> np.ndarray:
+    def _gathered(self, W: np.ndarray) -> np.ndarray:
         """Return the way back from levels, in units of the prefixes' length."""
         m = W.shape[1]
         mean, scales = self._prefix(m, unit=True)

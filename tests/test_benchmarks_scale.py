@@ -1,5 +1,6 @@
 """The benchmark behind docs/scale.md runs, its model counts right, and the page is its figures."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -21,6 +22,12 @@ def run(*command, **options):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
 
 
 @pytest.fixture(scope="module")
@@ -69,34 +76,28 @@ def test_the_quick_page_has_every_part(quick):
     assert "| 10^10 | 30.7 TB | 2.56 TB (640 GB) |" in page
 
 
-def test_a_sample_is_enough_where_no_larger_one_and_no_dim_is_behind():
-    run(
-        "-c",
-        "from scale_quality import saturation\n"
-        "def enough(*curve):\n"
-        "    return saturation({str(n): {'recall': r} for n, r in enumerate(curve)}, 'recall')\n"
-        "assert enough([.5], [.6], [.604]) == 1\n"
-        "assert enough([.604], [.5], [.604]) == 2\n"
-        "assert enough([.3, .7], [.3, .71], [.3, .71]) == 1\n"
-        "assert enough([.7], [.71], [.7]) == 0\n",
-        cwd=BENCHMARKS,
-    )
+@pytest.mark.parametrize(
+    ("curve", "enough"),
+    [
+        ([[0.5], [0.6], [0.604]], 1),
+        ([[0.604], [0.5], [0.604]], 2),
+        ([[0.3, 0.7], [0.3, 0.71], [0.3, 0.71]], 1),
+        ([[0.7], [0.71], [0.7]], 0),
+    ],
+)
+def test_a_sample_is_enough_where_no_larger_one_and_no_dim_is_behind(benchmark, curve, enough):
+    cells = {str(n): {"recall": recall} for n, recall in enumerate(curve)}
+    assert benchmark("scale_quality").saturation(cells, "recall") == enough
 
 
-def test_the_model_adds_what_it_counts():
-    run(
-        "-c",
-        "from scale_model import *\n"
-        "from scale_model import fitted_pair, fitted_overhead\n"
-        "rates = {'products': 1e9, 'memory': 1e9, 'transform, memory': 2.0, 'search': 1.0}\n"
-        "assert transform_seconds(rates, 'memory', 1000, 100, 10) == 2 * (2e6 + 4.4e5) / 1e9\n"
-        "assert fit_counts(50_000, 768)['steps'] == 150 * 2 * 256 * 4096 * (768 + 3 * 256)\n"
-        "assert network_bytes(10, 4, 2, 1, 3)['X^T X'] == 3 * 8 * 20\n"
-        "a, b = fitted_pair([[1, 2], [2, 1], [1, 1]], [8, 7, 5])\n"
-        "assert abs(a - 2) < 1e-9 and abs(b - 3) < 1e-9\n"
-        "assert fitted_overhead([1, 2, 4], [2, 4, 100]) == 2\n",
-        cwd=BENCHMARKS,
-    )
+def test_the_model_adds_what_it_counts(benchmark):
+    model = benchmark("scale_model")
+    rates = {"products": 1e9, "memory": 1e9, "transform, memory": 2.0, "search": 1.0}
+    assert model.transform_seconds(rates, "memory", 1000, 100, 10) == 2 * (2e6 + 4.4e5) / 1e9
+    assert model.fit_counts(50_000, 768)["steps"] == 150 * 2 * 256 * 4096 * (768 + 3 * 256)
+    assert model.network_bytes(10, 4, 2, 1, 3)["X^T X"] == 3 * 8 * 20
+    assert model.fitted_pair([[1, 2], [2, 1], [1, 1]], [8, 7, 5]) == pytest.approx([2, 3])
+    assert model.fitted_overhead([1, 2, 4], [2, 4, 100]) == 2
 
 
 def test_the_page_is_what_the_figures_make(tmp_path):

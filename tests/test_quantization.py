@@ -105,6 +105,17 @@ def test_what_all_rows_share_takes_no_bits(precision):
     assert (codes[0] != codes[1]).mean() < 0.01
 
 
+@pytest.mark.parametrize("precision", CODED[1:])
+@pytest.mark.parametrize("unit_rows", [True, False])
+def test_documents_that_are_all_the_same_leave_codes_to_others(precision, unit_rows):
+    rows = unit(ROWS)
+    for known in (rows[:1], np.repeat(rows[:1], 50, axis=0)):
+        quantizer = Quantizer.fit(known, (8, D), unit=unit_rows)
+        codes = quantizer.encode(rows, precision)
+        similar = (unit(quantizer.decode(codes, D, precision)) * rows).sum(axis=1)
+        assert similar.mean() > {"int4": 0.7, "int2": 0.6, "binary": 0.5}[precision]
+
+
 def test_coordinates_beyond_the_rotated_ones_have_a_scale_of_their_own(quantizer):
     # 13 coordinates: the first 12 are turned.
     assert set(quantizer.rotations) == {8, 12, 16, 24}
