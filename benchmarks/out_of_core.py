@@ -195,20 +195,22 @@ def table(report: dict[str, Any]) -> str:
 def figures(report: dict[str, Any]) -> str:
     """Return the section of the page."""
     reference, on = report["reference"], report["machine"]
-    return f"""`python benchmarks/out_of_core.py --gigabytes {reference["GB"]:.0f}` on
+    size = reference["GB"]
+    asked = "" if size > MOST_GB - 0.5 else f" --gigabytes {size:.0f}"
+    return f"""`python benchmarks/out_of_core.py{asked}` on
 {on["processor"]}, {on["cores"]} cores, {report["threads"]} threads, Python {on["python"]}, numpy
 {on["numpy"]}, {on["BLAS"]}, at a load of {on["load"]}
 by other processes: {report["rows"]:,} rows of {report["columns"]} float32 to {report["dims"]} dims.
-Seconds are those of a run that is not killed, for `transform_file` with the verification; with that
-load they say little. Peak is of anonymous memory (RssAnon), imports included, over all runs of a
-kind. Kills are SIGKILL at random moments of one work, which was run again each time and went on.
-The reference is `transform` in one call, compared by SHA-256 of the whole files.
+Seconds are those of a run that is not killed, for `transform_file` with the verification, on
+cores that other work shared. Peak is of anonymous memory (RssAnon), imports included, over all runs
+of a kind. Kills are SIGKILL at random moments of one work, which was run again each time and went
+on. The reference is `transform` in one call, compared by SHA-256 of the whole files.
 
 {table(report)}
 `fit` on {FIT_ROWS:,} of the rows of that `.npy` took {reference["fit, seconds"]:.0f} s and
-{reference["fit, MiB"]:.0f} MiB. Without `--gigabytes` the corpus is 20 GB or 40 % of the free disk,
-whichever is less; that was not run here, and {reference["GB"]:.0f} GB may lie in the
-system's cache.
+{reference["fit, MiB"]:.0f} MiB. Without `--gigabytes` the corpus is {MOST_GB:.0f} GB or
+{100 * SHARE:.0f} % of the free disk, whichever is less. What fits into the system's cache is read
+faster than from a disk.
 """
 
 
