@@ -30,7 +30,7 @@ LABELS = {"queries": Q, "qrels": [{i: 1, i + 60: 2} for i in range(24)]}
 def accept(monkeypatch):
     for stage in (first_stage, second_stage):
         monkeypatch.setattr(stage, "is_no_worse", lambda *scores, **options: True)
-    monkeypatch.setattr(second_stage, "falls_below", lambda *scores: False)
+    monkeypatch.setattr(second_stage, "falls_below", lambda *scores, **options: False)
 
 
 def fitted(labels=None, **parameters):

@@ -164,6 +164,7 @@ def is_no_worse(
     *,
     level: float = LEVEL,
     weights: np.ndarray | None = None,
+    errors: float = 0.0,
 ) -> bool:
     """Decide whether a candidate replaces the start.
 
@@ -177,6 +178,8 @@ def is_no_worse(
         Error probability of the test.
     weights : ndarray of shape (n,) or None, default=None
         Of the columns in each mean, of sum 1; None weighs all alike.
+    errors : float, default=0.0
+        As in `falls_below`.
 
     Returns
     -------
@@ -189,7 +192,7 @@ def is_no_worse(
     if n < 2:
         return False
     w = np.full(n, 1 / n) if weights is None else weights
-    if falls_below(start, candidate, margin, weights=w):
+    if falls_below(start, candidate, margin, weights=w, errors=errors):
         return False
     return _is_above_zero((candidate - start).mean(axis=0), level, w)
 
@@ -200,16 +203,23 @@ def falls_below(
     margin: float = MARGIN,
     *,
     weights: np.ndarray | None = None,
+    errors: float = 0.0,
 ) -> bool:
     """Say whether the mean of a dim falls below the start's by more than the margin.
 
-    Parameters are those of `is_no_worse`; without columns nothing falls.
+    Parameters are those of `is_no_worse`; without columns nothing falls. A fall counts if it is
+    more than so many of its standard errors, `errors`, too: the means of a few dozen queries
+    differ by points where nothing has changed.
     """
     n = start.shape[1]
     if n == 0:
         return False
     w = np.full(n, 1 / n) if weights is None else weights
-    return float(((candidate - start) @ w).min(initial=0.0)) < -margin
+    falls = (start - candidate) @ w  # (L,)
+    allowed = np.full(len(falls), margin)
+    if errors and n > 1:
+        allowed = np.maximum(allowed, errors * _standard_error(start - candidate, w))
+    return bool((falls > allowed).any())
 
 
 def _is_above_zero(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> bool:
@@ -219,5 +229,11 @@ def _is_above_zero(values: np.ndarray, level: float, weights: np.ndarray | None 
         return False
     w = np.full(n, 1 / n) if weights is None else weights
     mean = float(values @ w)
-    error = float(np.sqrt(np.sum((w * (values - mean)) ** 2) * n / (n - 1)))
-    return mean > 0 and mean > float(stdtrit(n - 1, 1 - level)) * error
+    return mean > 0 and mean > float(stdtrit(n - 1, 1 - level) * _standard_error(values, w))
+
+
+def _standard_error(values: np.ndarray, w: np.ndarray) -> Any:
+    """Return that of the weighted mean over the last axis, of n > 1 values."""
+    n = values.shape[-1]
+    deviations = values - (values @ w)[..., None]
+    return np.sqrt(((w * deviations) ** 2).sum(axis=-1) * n / (n - 1))

@@ -13,7 +13,7 @@ from madapt.backends import Backend
 from madapt.training.comparison import Comparison, HeldOut
 from madapt.training.composition import carried, composed, moved
 from madapt.training.data import Fit, JudgedQueries, TrainingData
-from madapt.training.guard import LEVEL, falls_below, is_no_worse, labels_agree, query_ndcg
+from madapt.training.guard import falls_below, is_no_worse, labels_agree, query_ndcg
 from madapt.training.judged import JudgedCorpus
 from madapt.training.runs import Runs
 from madapt.training.settings import Settings
@@ -29,10 +29,12 @@ from madapt.training.supervised import (
 )
 from madapt.training.unsupervised import initial_mlp
 
-__all__ = ["learn_with_labels"]
+__all__ = ["learn_with_labels", "passing_strengths"]
 
 #: What the guard measures.
 METRIC = "ndcg@10"
+#: A dim's mean may fall by so many of its standard errors, where that is more than the margin.
+FALL_ERRORS = 1.0
 
 
 def learn_with_labels(
@@ -189,19 +191,29 @@ def _kept(
     result: CrossValidation,
 ) -> float | None:
     """Ask the guard, write down what held-out queries found, return the strength it lets pass."""
-    level = LEVEL / len(result.after)  # each strength is another test
-    passing = [
-        strength
-        for strength, after in result.after.items()
-        if is_no_worse(result.before, after, level=level)
-        and not falls_below(result.near_before, result.near_after[strength])
-    ]
+    passing = passing_strengths(result)
     strength = result.best(passing or result.after)
     kept = "supervised" if passing else "start" if fit.adaptor is fit.start else "adaptor"
     comparison = _compared(fit, data, queries, settings, result, result.after[strength])
     fit.table = comparison.table(METRIC, kept)
     fit.held_out = comparison.held_out(METRIC, kept)
     return strength if passing else None
+
+
+def passing_strengths(result: CrossValidation) -> list[float]:
+    """Return the strengths that the guard lets pass: none after one that does not.
+
+    So each is tested at the whole level: to keep any, the first must pass.
+    """
+    passing = []
+    for strength, after in sorted(result.after.items()):
+        near = result.near_before, result.near_after[strength]
+        if falls_below(*near, errors=FALL_ERRORS):
+            break
+        if not is_no_worse(result.before, after, errors=FALL_ERRORS):
+            break
+        passing.append(strength)
+    return passing
 
 
 def _labels_agree(

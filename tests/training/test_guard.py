@@ -61,6 +61,21 @@ def test_a_fall_is_that_of_one_dims_mean():
     assert not falls_below(start[:, :0], candidate[:, :0])
 
 
+def test_a_fall_within_the_standard_error_of_its_mean_is_none():
+    spread = np.tile([0.3, -0.3], 8)  # standard error .3 * sqrt(16 / 15) / 4 = .0775
+    start = np.full((2, 16), 0.5)
+    candidate = start + np.array([[0.1], [-0.07]]) + spread
+    assert falls_below(start, candidate)
+    assert not falls_below(start, candidate, errors=1.0)
+    candidate[1] -= 0.01
+    assert falls_below(start, candidate, errors=1.0)
+    assert not falls_below(start, candidate, errors=1.1)
+    # With many queries it is the margin that counts.
+    start, candidate = np.repeat(start, 100, axis=1), np.repeat(candidate, 100, axis=1)
+    assert falls_below(start, candidate, 0.07, errors=1.0)
+    assert not falls_below(start, candidate, 0.09, errors=1.0)
+
+
 @given(n=st.integers(0, 1), L=st.integers(1, 4))
 def test_one_row_tells_nothing(n, L):
     assert not is_no_worse(np.zeros((L, n)), np.ones((L, n)))

@@ -1,5 +1,7 @@
 """Learning from queries: means and strengths of residuals, folds, adversarial judgments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,8 +13,9 @@ from madapt import MatryoshkaAdaptor
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends.numpy import NumpyBackend
 from madapt.training import second_stage
+from madapt.training.guard import LEVEL
 from madapt.training.judged import JudgedCorpus
-from madapt.training.supervised import averaged, scaled
+from madapt.training.supervised import CrossValidation, averaged, scaled
 
 N, D, N_QUERIES = 150, 16, 30
 X = np.random.default_rng(0).standard_normal((N, D)).astype(np.float32)
@@ -95,6 +98,40 @@ def test_judgments_that_can_be_believed_are_those_of_near_documents():
     assert both.nnz == 2 * N_QUERIES
 
 
+def measured(gains, noise=0.0, seed=0, near=None):
+    """Return what so many queries found by strength, whose mean gains in truth are `gains`."""
+    generator = np.random.default_rng(seed)
+    before = generator.random((3, 60))
+    after = {s: before + gain + generator.normal(0, noise, 60) for s, gain in gains.items()}
+    near = after if near is None else near
+    return CrossValidation(np.arange(60), before, after, before, near, [])
+
+
+def test_no_strength_is_tried_after_one_that_does_not_pass():
+    assert second_stage.passing_strengths(measured({0.5: 0.2, 1.0: 0.3}, 0.01)) == [0.5, 1.0]
+    assert second_stage.passing_strengths(measured({0.5: 0.2, 1.0: -0.1}, 0.01)) == [0.5]
+    assert second_stage.passing_strengths(measured({0.5: -0.1, 1.0: 0.3}, 0.01)) == []
+
+
+def test_a_strength_that_falls_among_near_documents_does_not_pass():
+    found = measured({0.5: 0.2, 1.0: 0.3}, 0.01)
+    near = {0.5: found.near_before + 0.2, 1.0: found.near_before - 0.02}
+    assert second_stage.passing_strengths(replace(found, near_after=near)) == [0.5]
+
+
+def test_of_all_strengths_together_none_passes_more_often_than_the_level_says():
+    n_trials, passed = 1000, 0
+    for seed in range(n_trials):
+        passed += bool(second_stage.passing_strengths(measured({0.5: 0.0, 1.0: 0.0}, 0.2, seed)))
+    assert passed / n_trials < LEVEL + 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_trials)
+
+
+def test_of_what_passes_the_best_in_the_mean_is_kept():
+    found = measured({0.5: 0.2, 1.0: 0.19})
+    assert found.best([0.5, 1.0]) == 0.5
+    assert found.best([1.0]) == 1.0
+
+
 def test_queries_without_a_near_positive_are_left_out():
     mixed = np.where(np.arange(N_QUERIES) % 2, farthest(None), np.arange(N_QUERIES))
     at = np.arange(N_QUERIES), mixed
@@ -120,7 +157,9 @@ def test_what_is_gained_by_far_documents_alone_is_not_kept(monkeypatch):
     monkeypatch.setattr(second_stage, "is_no_worse", lambda *scores, **options: True)
     model = MatryoshkaAdaptor(**FAST, random_state=0, center=None)
     for falls in (False, True):
-        monkeypatch.setattr(second_stage, "falls_below", lambda *scores, falls=falls: falls)
+        monkeypatch.setattr(
+            second_stage, "falls_below", lambda *scores, falls=falls, **options: falls
+        )
         assert model.fit(X, queries=Q, qrels=qrels).adaptor_.has_mlp != falls
 
 
