@@ -1,22 +1,32 @@
-"""The GPU backend: the array code on CuPy."""
+"""The GPU backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from madapt.backends.base import Backend
+from madapt.backends.cupy._device import Device
+from madapt.backends.cupy._kernels import kernels_of
 
 __all__ = ["CupyBackend"]
 
 
 class CupyBackend(Backend):
-    """CuPy's arrays on the current CUDA device, and cuBLAS for the products.
+    """CuPy's arrays on the current CUDA device, cuBLAS for the products, CUDA between them.
 
-    It has no kernels of its own yet: the losses run as array code.
+    Parameters
+    ----------
+    tf32 : bool, default=False
+        Whether the products of the losses' kernels may round their factors to 10 bits (TF32),
+        which is faster and keeps three digits. Other products are CuPy's, which leaves TF32
+        alone unless the environment sets ``CUPY_TF32=1``.
+    memory_limit : int or None, default=None
+        The most bytes that CuPy's memory pool may hold on the device; beyond it an allocation
+        fails. None leaves the pool as it is.
 
     Raises
     ------
@@ -25,13 +35,17 @@ class CupyBackend(Backend):
 
     Notes
     -----
-    float32 products are float32's: CuPy leaves TF32 alone unless the environment sets
-    ``CUPY_TF32=1``. What a fit has learned comes back in NumPy.
+    ``backend="cupy"`` stands for no options; ``madapt.backends.register("cupy", lambda:
+    CupyBackend(memory_limit=8 * 2**30))`` makes it stand for some. Kernels are compiled by
+    NVRTC on their first use, which takes about a second, and are read from CuPy's cache
+    afterwards. They run in CuPy's current stream. float64 arrays, temperatures below 0.025
+    and masks in the square form are left to the array code. What a fit has learned comes back
+    in NumPy.
     """
 
     name = "cupy"
 
-    def __init__(self) -> None:
+    def __init__(self, *, tf32: bool = False, memory_limit: int | None = None) -> None:
         try:
             import cupy
         except ImportError as error:
@@ -51,6 +65,14 @@ class CupyBackend(Backend):
 
         self.xp = array_api_compat.cupy
         self._cupy = cupy
+        if memory_limit is not None:
+            cupy.get_default_memory_pool().set_limit(size=memory_limit)
+        self._kernels = kernels_of(Device(cupy, tf32=tf32))
+
+    @property
+    def kernels(self) -> Mapping[str, Callable[..., Any]]:
+        """The kernels, by name; compiled or read from CuPy's cache on first use."""
+        return self._kernels
 
     @contextmanager
     def training(self) -> Iterator[None]:
