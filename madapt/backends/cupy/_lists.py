@@ -91,7 +91,7 @@ def _divergence(
         gradient = square(rows, lists, lists.factor)
     else:
         gradient = rectangular(rows, others, lists, lists.factor)
-    return (lists.values.sum() * lists.factor())[0], gradient
+    return (lists.values.sum() * lists.factor()).reshape(()), gradient
 
 
 class _Lists:

@@ -30,7 +30,7 @@ def ranking(
     rows, columns = Blocks.of(device, Q, dims), Blocks.of(device, D, dims)
     ranks = _Ranks(rows, columns, device.plain(grades), 1.0 / temperature, weights)
     gradients = rectangular(rows, columns, ranks, lambda: ranks.share() / temperature)
-    return (ranks.values.sum() * ranks.share())[0], gradients
+    return (ranks.values.sum() * ranks.share()).reshape(()), gradients
 
 
 class _Ranks:

@@ -58,12 +58,12 @@ def orthogonal_step(device: Device, P: Any, a: Any, longest: float, v: Any) -> A
     """
     if not device.serves(P, a):
         return None
-    cupy, size = device.cupy, None
+    cupy, smallest = device.cupy, float(np.finfo(np.float32).tiny)
     for _ in range(8):
         v = a @ v
         size = cupy.sqrt((v * v).sum())
-        v = v / cupy.where(size > 0, size, 1.0)
-    a = a * cupy.where(size > longest, longest / size, 1.0).astype(np.float32)
+        v = v / cupy.maximum(size, smallest)
+    a = a / cupy.maximum(size / longest, 1.0)
     Pa = P @ a
     P = P - Pa + 0.5 * (Pa @ a)
     for _ in range(2):
