@@ -14,6 +14,7 @@ from madapt import MatryoshkaAdaptor
 from madapt._elsewhere import is_elsewhere, to_host
 from madapt.datasets import load_cranfield
 from madapt.exceptions import InvalidTypeError, InvalidValueError, OtherModelWarning
+from madapt.neighbors import top_k
 
 DEVICE = strict.Device("device1")
 N, D = 300, 24
@@ -175,3 +176,37 @@ def test_what_is_elsewhere():
     torch = pytest.importorskip("torch")
     assert not is_elsewhere(torch.zeros(2))
     assert not is_elsewhere(torch.zeros(2, device="meta"))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("exclude_self", [False, True])
+@pytest.mark.parametrize("max_bytes", [2**28, 50_000])
+def test_a_search_stays_there(metric, exclude_self, max_bytes):
+    queries = X if exclude_self else Q
+    options = {"metric": metric, "exclude_self": exclude_self, "max_bytes": max_bytes}
+    wanted, similarities = top_k(queries, X, 7, **options)
+    indices, found = top_k(there(queries), there(X), 7, **options)
+    assert indices.device == found.device == DEVICE
+    assert_array_equal(to_host(indices), wanted)
+    assert to_host(found).dtype == np.float32
+    assert_allclose(to_host(found), similarities, rtol=1e-5, atol=1e-5)
+
+
+def test_of_equal_rows_the_first_comes_first_there():
+    rows = np.eye(4, dtype=np.float32)[[0, 1, 0, 0, 2]]
+    indices, _ = top_k(there(rows[:1]), there(rows), 4)
+    assert_array_equal(to_host(indices), [[0, 2, 3, 1]])
+
+
+@pytest.mark.parametrize(
+    ("queries", "corpus", "message"),
+    [
+        (there(X), X, "must be on one device, got corpus of type ndarray in the memory of the CPU"),
+        (there(X[:, :3]), there(X), "must have the same number of columns, got 3 and 24"),
+        (there(bad((1, 2), np.nan)), there(X), "queries must be finite, got NaN or infinity"),
+        (there(X), there(X[0]), "corpus must be a 2-D array"),
+    ],
+)
+def test_bad_searches(queries, corpus, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        top_k(queries, corpus, 3)
