@@ -16,6 +16,7 @@ from madapt._fit_data import holds_judgments
 from madapt._fitted_elsewhere import ElsewhereMixin
 from madapt._inputs import as_rows, named_errors, names_of, native_numbers
 from madapt._row_source import is_row_sliceable, working_dtype
+from madapt._streamed import streaming_backend, transform_streamed
 from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
@@ -281,15 +282,16 @@ class FittedAdaptorMixin(ElsewhereMixin, CodesMixin):
 
         Rows are scaled as they were at the fit, whatever `normalize` was set to since.
         """
-        return transform_blocks(
-            self.adaptor_,
-            rows,
-            m,
-            mean=self._mean(side),
-            normalize=self._scales_rows if normalize is None else normalize,
-            out=out,
-            codec=codec,
-        )
+        options: dict[str, Any] = {
+            "mean": self._mean(side),
+            "normalize": self._scales_rows if normalize is None else normalize,
+            "out": out,
+            "codec": codec,
+        }
+        backend = streaming_backend(getattr(self, "backend", "auto"))
+        if backend is not None:
+            return transform_streamed(backend, self.adaptor_, rows, m, **options)
+        return transform_blocks(self.adaptor_, rows, m, **options)
 
     @property
     def _scales_rows(self) -> bool:

@@ -38,6 +38,11 @@ class FoldElsewhere:
 
     def __call__(self, X: Any) -> tuple[Any, Any]:
         """Return adapted rows (b, m), and whether some row needs `carefully`, a 0-d array."""
+        Z, wrong = self.by_row(X)
+        return Z, array_namespace(X).any(wrong)
+
+    def by_row(self, X: Any) -> tuple[Any, Any]:
+        """Return adapted rows (b, m), and which of them need `carefully`, (b,)."""
         xp, fold = array_namespace(X), self.fold
         G = self._product(X)
         measured = G if fold.measures_product else X
@@ -51,7 +56,7 @@ class FoldElsewhere:
                 squares = xp.sum(Z * Z, axis=1)
                 wrong = wrong | _outside(squares, xp)
             Z = Z / xp.sqrt(xp.where(wrong, xp.ones_like(squares), squares))[:, None]
-        return Z, xp.any(wrong)
+        return Z, wrong
 
     def carefully(self, X: Any) -> Any:
         """Return the same for any finite rows; slower."""

@@ -99,11 +99,12 @@ def _prepared(X: Any, name: str, metric: str, dtype: Any) -> Any:
     return X
 
 
-def _by_kernel(Q: Any, C: Any, k: int) -> Any:
+def _by_kernel(Q: Any, C: Any, k: int) -> tuple[Any, Any] | None:
     """Return what the kernel of the GPU backend finds, None where it cannot run."""
     try:
         kernels = get_backend("cupy").kernels
     except InvalidValueError:
         return None
     blocks = ((start, C[start : start + 8192, :]) for start in range(0, int(C.shape[0]), 8192))
-    return kernels["nearest"](Q, blocks, k, None)
+    found: tuple[Any, Any] | None = kernels["nearest"](Q, blocks, k, None)
+    return found

@@ -24,8 +24,8 @@ SHIM = Path(__file__).with_name("cuda_on_cpu.h")
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 TYPES = {"int": ctypes.c_int, "size": ctypes.c_longlong, "float": ctypes.c_float}
 #: Whether threads run from the last to the first between two barriers, and whether arrays that
-#: NumPy made in the array code may stand among those of the device.
-order = SimpleNamespace(backwards=False, mixed=False)
+#: NumPy made in the array code may stand among those of the device, and numbers be told.
+order = SimpleNamespace(backwards=False, mixed=False, tells=False)
 
 
 def parameters(text):
@@ -53,7 +53,7 @@ def entry(kernel, text):
 def library(code):
     """Return the compiled code, and the types of each kernel's parameters."""
     folder = Path(tempfile.mkdtemp(prefix="madapt-cuda-"))
-    kernels = {name: text for name, text in KERNEL.findall(code)}
+    kernels = dict(KERNEL.findall(code))
     entries = "".join(entry(name, text) for name, text in kernels.items())
     written = folder / "kernels.cpp"
     written.write_text(f'#include "{SHIM}"\n{code}\n{entries}', encoding="utf-8")
@@ -122,7 +122,10 @@ class There(np.ndarray):
     def _refuse(self, *_):
         raise AssertionError("the host waits for the device")
 
-    __float__ = __int__ = __bool__ = __index__ = __complex__ = item = tolist = _refuse
+    __int__ = __bool__ = __index__ = __complex__ = item = tolist = _refuse
+
+    def __float__(self):
+        return float(self.view(np.ndarray)) if order.tells else self._refuse()
 
     def set(self, X, stream=None):
         """Copy from the host."""

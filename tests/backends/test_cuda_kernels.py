@@ -224,7 +224,9 @@ def test_what_is_left_to_the_array_code(name, change):
     kernel = kernels_of(device())[name]
     assert kernel(Y, S, (3, 24), **change) is None
     double = there(here(Y).astype(np.float64))
-    assert kernel(double, S, (3, 24), **({"temperature": 0.1} if name == "listwise" else {})) is None
+    assert (
+        kernel(double, S, (3, 24), **({"temperature": 0.1} if name == "listwise" else {})) is None
+    )
 
 
 @needs_a_compiler
@@ -276,7 +278,9 @@ def test_nearest_rows(k):
 @needs_a_compiler
 def test_fewer_rows_than_neighbors():
     Q = np.eye(3, 2, dtype=np.float32)
-    indices, values = kernels_of(device())["nearest"](Q, [(0, Q)], 5, np.array([False, True, False]))
+    indices, values = kernels_of(device())["nearest"](
+        Q, [(0, Q)], 5, np.array([False, True, False])
+    )
     assert_array_equal(indices, [[0, 2, -1, -1, -1]] * 3)
     assert_array_equal(values[:, 2:], -np.inf)
     assert kernels_of(device())["nearest"](Q, [(0, Q)], 2000, None) is None

@@ -62,7 +62,12 @@ class Device:
     _programs: dict[str, Any] = field(default_factory=dict)
 
     def launch(
-        self, kernel: str, grid: tuple[int, ...], *arguments: Any, block: int = BLOCK, shared: int = 0
+        self,
+        kernel: str,
+        grid: tuple[int, ...],
+        *arguments: Any,
+        block: int = BLOCK,
+        shared: int = 0,
     ) -> None:
         """Have a kernel run; Python's numbers are integers of 32 bits and floats of 32 bits.
 
@@ -74,9 +79,7 @@ class Device:
         """Have a kernel run with a thread for each of n numbers."""
         self.launch(kernel, (-(-n // BLOCK),), *arguments)
 
-    def product(
-        self, A: Any, B: Any, out: Any, *, turned: str = "NN", onto: bool = False
-    ) -> None:
+    def product(self, A: Any, B: Any, out: Any, *, turned: str = "NN", onto: bool = False) -> None:
         """Write A B to `out`, or add it; "T" in `turned` transposes A or B. All are contiguous."""
         gemm = self.cupy.cublas.gemm
         if not self.tf32:
@@ -111,9 +114,9 @@ class Device:
     def free_bytes(self) -> int:
         """Return how much the current device has left for CuPy's memory pool."""
         pool = self.cupy.get_default_memory_pool()
-        free = int(self.cupy.cuda.runtime.memGetInfo()[0]) + pool.free_bytes()
-        limit = pool.get_limit()
-        return min(free, limit - pool.used_bytes()) if limit else free
+        free: int = int(self.cupy.cuda.runtime.memGetInfo()[0]) + int(pool.free_bytes())
+        limit = int(pool.get_limit())
+        return min(free, limit - int(pool.used_bytes())) if limit else free
 
     def serves(self, *arrays: Any) -> bool:
         """Say whether these are arrays of float32 here, with something in them."""

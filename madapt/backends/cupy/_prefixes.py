@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -72,7 +73,7 @@ class Blocks:
         return int(self.Y.shape[0])
 
     @property
-    def L(self) -> int:
+    def n_dims(self) -> int:
         """Number of dims."""
         return len(self.parts)
 
@@ -85,10 +86,21 @@ class Blocks:
         """Return factor (room - pulls Y), shape (B, d); sums of A C (L, B), factor (1,)."""
         cupy, (B, d) = self.device.cupy, (np.int64(size) for size in self.Y.shape)
         pull, gradient = cupy.empty_like(self.r), cupy.empty_like(self.Y)
-        self.device.each("pulls", self.n, sums, self.r, self.L, B, pull)
+        self.device.each("pulls", self.n, sums, self.r, self.n_dims, B, pull)
         self.device.each(
             "finish",
-            *(gradient.size, room, self.Y, pull, self.edges_there, self.L, B, d, factor, gradient),
+            *(
+                gradient.size,
+                room,
+                self.Y,
+                pull,
+                self.edges_there,
+                self.n_dims,
+                B,
+                d,
+                factor,
+                gradient,
+            ),
         )
         return gradient
 
@@ -124,10 +136,10 @@ def rectangular(
         K = _gram(rows, columns, first, last)
         passes.rows(K, first)
         sums = sums + _summed(passes.columns(K, first, False))
-        for l, k in enumerate(K):
-            device.product(k, columns.parts[l], row_parts[l][first:last])
-            tile = rows.parts[l][first:last]
-            device.product(k, tile, column_parts[l], turned="TN", onto=first > 0)
+        for place, k in enumerate(K):
+            device.product(k, columns.parts[place], row_parts[place][first:last])
+            tile = rows.parts[place][first:last]
+            device.product(k, tile, column_parts[place], turned="TN", onto=first > 0)
     found = factor()
     return (
         rows.finished(of_rows, passes.row_sums, found),
@@ -146,7 +158,7 @@ def column_grid(L: int, T: int, n: int) -> tuple[tuple[int, int], dict[str, int]
 
 def _gram(rows: Blocks, columns: Blocks, first: int, last: int) -> Any:
     """Return the Gram blocks of some rows and all columns, (L, T, n)."""
-    K = rows.device.cupy.empty((rows.L, last - first, columns.n), np.float32)
+    K = rows.device.cupy.empty((rows.n_dims, last - first, columns.n), np.float32)
     for k, left, right in zip(K, rows.parts, columns.parts, strict=True):
         rows.device.product(left[first:last], right, k, turned="NT")
     return K
@@ -154,7 +166,7 @@ def _gram(rows: Blocks, columns: Blocks, first: int, last: int) -> Any:
 
 def _spans(rows: Blocks, columns: Blocks) -> list[tuple[int, int]]:
     """Return where the tiles of rows begin and end, so that their Gram matrices fit."""
-    fitting = rows.device.scratch_bytes // (4 * rows.L * columns.n)
+    fitting = rows.device.scratch_bytes // (4 * rows.n_dims * columns.n)
     size = max(1, min(rows.n, fitting))
     return [(first, min(first + size, rows.n)) for first in range(0, rows.n, size)]
 
@@ -163,7 +175,7 @@ def _cut(room: Any, B: int, edges: list[int]) -> list[Any]:
     """Return the blocks that lie in `room` one after another."""
     return [
         room[B * start : B * stop].reshape(B, stop - start)
-        for start, stop in zip(edges, edges[1:], strict=False)
+        for start, stop in itertools.pairwise(edges)
     ]
 
 
