@@ -27,6 +27,9 @@ class CupyBackend(Backend):
     memory_limit : int or None, default=None
         The most bytes that CuPy's memory pool may hold on the device; beyond it an allocation
         fails. None leaves the pool as it is.
+    devices : tuple of int, default=()
+        Numbers of the devices that queries of `madapt.neighbors.top_k` and blocks of `transform`
+        of rows of the host are dealt to; () is the current one.
 
     Raises
     ------
@@ -45,7 +48,13 @@ class CupyBackend(Backend):
 
     name = "cupy"
 
-    def __init__(self, *, tf32: bool = False, memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tf32: bool = False,
+        memory_limit: int | None = None,
+        devices: tuple[int, ...] = (),
+    ) -> None:
         try:
             import cupy
         except ImportError as error:
@@ -67,7 +76,7 @@ class CupyBackend(Backend):
         self._cupy = cupy
         if memory_limit is not None:
             cupy.get_default_memory_pool().set_limit(size=memory_limit)
-        self._kernels = kernels_of(Device(cupy, tf32=tf32))
+        self._kernels = kernels_of(Device(cupy, tf32=tf32, devices=devices))
 
     @property
     def kernels(self) -> Mapping[str, Callable[..., Any]]:
