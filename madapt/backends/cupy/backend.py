@@ -71,6 +71,7 @@ class CupyBackend(Backend):
         if not n_devices:
             raise ImportError(f"CuPy {cupy.__version__} finds no CUDA device")
         import array_api_compat.cupy
+        import cupy.cublas  # a module of its own, which `import cupy` leaves out
 
         self.xp = array_api_compat.cupy
         self._cupy = cupy
