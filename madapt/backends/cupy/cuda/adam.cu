@@ -1,4 +1,4 @@
-// Adam's elementwise passes in one, and the orthogonal step's decisions without the host.
+// Adam's elementwise passes in one.
 
 // mean and square move towards g and g^2; out = mean / (sqrt(square) + epsilon), unbiased.
 extern "C" __global__ void adam(const float* gradient, float* mean, float* square, size n,
