@@ -25,7 +25,8 @@ MARGIN = 1e-4
 #: Kernels that the cases go through. Another one is reported as never compared.
 COMPARED = {
     *("similarity", "listwise", "graded_listwise", "ranking", "neighbor_pairs"),
-    *("residual", "adam_direction", "product", "nearest", "nearest_others"),
+    *("residual", "adam_direction", "orthogonal_step", "product"),
+    *("nearest", "nearest_others", "hold", "stream"),
 }
 
 To = Callable[[np.ndarray], Any]
@@ -228,5 +229,32 @@ def search_cases(sizes: Sizes, kernels: set[str]) -> dict[str, Case]:
             return [best(S, 10)]
         return [backend.kernels["nearest_others"](to(X), 10)[1]]
 
-    found: dict[str, Case] = {"nearest": nearest, "nearest_others": others}
+    def held(backend: Backend, to: To) -> list[Any]:
+        if "hold" not in backend.kernels:
+            return [best(to(Q) @ to(X).T, 10)]
+        corpus = backend.kernels["hold"](iter([(0, X)]), X.shape)
+        return [backend.kernels["nearest"](to(Q), iter([(0, corpus)]), 10, None)[1]]
+
+    def streamed(backend: Backend, to: To) -> list[Any]:
+        if "stream" not in backend.kernels:
+            return [to(X) @ to(X).T]
+        rows, S = 7, np.empty((len(X), len(X)), np.float32)
+
+        def take(start: int, part: np.ndarray) -> None:
+            S[start : start + len(part)] = part
+
+        def make() -> Callable[[Any], Any]:
+            C = to(X).T
+            return lambda block: block @ C
+
+        blocks = ((start, X[start : start + rows]) for start in range(0, len(X), rows))
+        backend.kernels["stream"](blocks, rows, (X.shape[1], len(X)), np.float32, make, take)
+        return [to(S)]
+
+    found: dict[str, Case] = {
+        "nearest": nearest,
+        "nearest_others": others,
+        "hold": held,
+        "stream": streamed,
+    }
     return {name: case for name, case in found.items() if name in kernels}

@@ -9,6 +9,7 @@ import numpy as np
 from _common import ratios, spread, take_turns
 from _rows import embedding_rows
 from gpu_device import capabilities, measured
+from gpu_library import library_search, library_transform
 from gpu_work import Work
 from loss_cases import Case
 from loss_peers import TEMPERATURE, arrays, kernel, torch_loss
@@ -129,7 +130,10 @@ def searches(work: Work) -> dict[str, Any]:
         work.failed["top-k, against the CPU"] = f"scores are off by {error:.1e}"
     found[CPU] = on_the_cpu(work, lambda: top_k(Q, X, k, "dot"), "top-k")
     how = "kernel" if fused else "product and argsort"
-    return {"n_queries": n_queries, "n": n, "d": d, "k": k, "how": how, "runs": found}
+    report = {"n_queries": n_queries, "n": n, "d": d, "k": k, "how": how, "runs": found}
+    if work.budget.has(20, "top-k of the library"):
+        report["library"] = library_search(work, Q, X, Qd, Xd, k)
+    return report
 
 
 def transforms(work: Work) -> dict[str, Any]:
@@ -145,7 +149,10 @@ def transforms(work: Work) -> dict[str, Any]:
         what = f"transform to {m}"
         if work.budget.has(20, what):
             found[str(m)] = transform(work, X, Xd, rotation, m, what)
-    return {"rows": size * blocks, "rows of a block": size, "d": d, "dims": found}
+    report = {"rows": size * blocks, "rows of a block": size, "d": d, "dims": found}
+    if work.budget.has(20, "transform of the library"):
+        report["library"] = library_transform(work, X, Xd, dims)
+    return report
 
 
 def transform(

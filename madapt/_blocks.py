@@ -14,7 +14,14 @@ from madapt._row_source import row_blocks, working_dtype
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["BLOCK_BYTES", "Codec", "rows_at_once", "transform_blocks"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Codec",
+    "checked_output",
+    "checked_shape",
+    "rows_at_once",
+    "transform_blocks",
+]
 
 #: Working memory of a block: it stays in a core's cache or near it.
 BLOCK_BYTES = 4 * 2**20
@@ -84,13 +91,9 @@ def transform_blocks(
     >>> transform_blocks(quarter_turn, np.array([[3.0, -4.0]], np.float16), 2)
     array([[0.8, 0.6]], dtype=float32)
     """
-    n, d = _check_rows(X, adaptor)
+    n, d = checked_shape(X, adaptor)
     dtype = working_dtype(X)
-    width, kept = (m, dtype) if codec is None else (codec.width, codec.dtype)
-    if out is None:
-        out = np.empty((n, width), kept)
-    else:
-        _check_out(out, (n, width), X, None if codec is None else kept)
+    out = checked_output(out, n, m, X, codec, dtype)
     fold = Fold(adaptor, d, m, mean, normalize, dtype)
     rows = min(n, rows_at_once(adaptor, d, m, dtype, codec=codec, block_bytes=block_bytes))
     scratch = np.empty((rows, fold.width), dtype)
@@ -148,7 +151,24 @@ class Codec:
     dtype: np.dtype
 
 
-def _check_rows(X: Any, adaptor: ResidualAdaptor) -> tuple[int, int]:
+def checked_output(
+    out: np.ndarray | None,
+    n: int,
+    m: int,
+    X: Any,
+    codec: Codec | None,
+    dtype: np.dtype,
+) -> np.ndarray:
+    """Return `out` where it fits n rows, or a new array where it is None."""
+    width, kept = (m, dtype) if codec is None else (codec.width, codec.dtype)
+    if out is None:
+        return np.empty((n, width), kept)
+    _check_out(out, (n, width), X, None if codec is None else kept)
+    return out
+
+
+def checked_shape(X: Any, adaptor: ResidualAdaptor) -> tuple[int, int]:
+    """Return the shape of rows that an adaptor can adapt."""
     if len(X.shape) != 2 or 0 in X.shape:
         raise InvalidValueError(f"X must be 2-D and not empty, got shape {tuple(X.shape)}")
     n, d = (int(size) for size in X.shape)

@@ -11,10 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from madapt._blocks import Codec, rows_at_once, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
+from madapt._elsewhere import is_elsewhere
 from madapt._fit_data import holds_judgments
+from madapt._fitted_elsewhere import ElsewhereMixin
 from madapt._inputs import as_rows, named_errors, names_of, native_numbers
 from madapt._row_source import is_row_sliceable, working_dtype
-from madapt._same_model import SameModelMixin
+from madapt._streamed import streaming_backend, transform_streamed
 from madapt._tensors import is_tensor, like
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
@@ -29,7 +31,7 @@ __all__ = ["FittedAdaptorMixin"]
 N_OVERLAP = 10
 
 
-class FittedAdaptorMixin(SameModelMixin, CodesMixin):
+class FittedAdaptorMixin(ElsewhereMixin, CodesMixin):
     """The methods that need nothing but what `fit` left: `adaptor_`, `center_`, `dims_`, ..."""
 
     adaptor_: ResidualAdaptor
@@ -63,7 +65,8 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
             Embeddings of the model this was fitted on: an array, a data frame, a column of
             vectors, a tensor (docs/inputs.md). A memory map, a float16 array and whatever has
             shape, dtype and slices of rows (`madapt.io.open_embeddings`, zarr, h5py, Dask) is
-            read block by block, never whole.
+            read block by block, never whole. An array on a device (CuPy, PyTorch on CUDA) is
+            adapted there, and the result stays there.
         dim : int or None, default=None
             In 1..d, any, not only one of `dims_`. None: the constructor's `dim`, else d.
         side : {"document", "query"}, default="document"
@@ -73,7 +76,7 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
             `out` has.
         out : ndarray of shape (n, dim), float16, float32 or float64, or None, default=None
             Where to write, a memory map for instance; None makes a new array. With
-            `precision` of the shape and dtype below.
+            `precision` of the shape and dtype below. For X on a device an array beside it.
 
         Returns
         -------
@@ -109,6 +112,12 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         check_one_of(side, "side", ("document", "query"))
         check_one_of(precision, "precision", (None, *PRECISIONS))
         m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
+        codec = None if precision is None else codec_of(self.quantizer_, m, precision)
+        if is_elsewhere(X):
+            Z, is_there = self._transformed_elsewhere(X, m, side, codec, out)
+            if is_there:
+                return Z
+            return self._wrap(Z, Z, lambda: self.get_feature_names_out(dim=m, precision=precision))
         rows = as_rows(X, "X")
         if is_row_sliceable(rows):
             # Names and number of columns; the numbers are checked as they are read.
@@ -116,7 +125,6 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
         else:
             rows = self._rows(X)
         self._warn_of_another_model(rows)
-        codec = None if precision is None else codec_of(self.quantizer_, m, precision)
         Z = self._adapted(rows, m, side, out, codec)
         origin = Z if out is not None and is_tensor(X) else X
         return self._wrap(Z, origin, lambda: self.get_feature_names_out(dim=m, precision=precision))
@@ -149,6 +157,8 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
                 "inverse_transform needs an adaptor without an MLP (fit without labels, or with "
                 f"hidden_dim=None), got one with {self.adaptor_.W1.shape[1]} hidden units"
             )
+        if is_elsewhere(X):
+            return self._inverse_elsewhere(X, side)
         numbers = native_numbers(X, "X")
         with named_errors(numbers, "X"):
             Z = check_embeddings(numbers, "X")
@@ -272,15 +282,16 @@ class FittedAdaptorMixin(SameModelMixin, CodesMixin):
 
         Rows are scaled as they were at the fit, whatever `normalize` was set to since.
         """
-        return transform_blocks(
-            self.adaptor_,
-            rows,
-            m,
-            mean=self._mean(side),
-            normalize=self._scales_rows if normalize is None else normalize,
-            out=out,
-            codec=codec,
-        )
+        options: dict[str, Any] = {
+            "mean": self._mean(side),
+            "normalize": self._scales_rows if normalize is None else normalize,
+            "out": out,
+            "codec": codec,
+        }
+        backend = streaming_backend(getattr(self, "backend", "auto"))
+        if backend is not None:
+            return transform_streamed(backend, self.adaptor_, rows, m, **options)
+        return transform_blocks(self.adaptor_, rows, m, **options)
 
     @property
     def _scales_rows(self) -> bool:

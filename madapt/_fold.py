@@ -11,11 +11,11 @@ from madapt._row_source import raise_not_finite
 from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 
-__all__ = ["Fold"]
+__all__ = ["SAFE_SQUARES", "Fold"]
 
 #: Squared lengths whose root and reciprocal are exact to rounding, and whose sum lost nothing to
 #: underflow or overflow. Rows beyond are rare and take the safe, slower way.
-_SAFE_SQUARES = (1e-26, 1e30)
+SAFE_SQUARES = (1e-26, 1e30)
 
 
 class Fold:
@@ -134,7 +134,7 @@ class Fold:
 
 def _outside(squares: np.ndarray) -> np.ndarray:
     """Return the rows whose squared length is not safe, NaN among them."""
-    low, high = _SAFE_SQUARES
+    low, high = SAFE_SQUARES
     if squares.min() >= low and squares.max() <= high:
         return np.empty(0, np.intp)
     return np.flatnonzero(~((squares >= low) & (squares <= high)))

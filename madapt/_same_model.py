@@ -89,7 +89,7 @@ class SameModelMixin:
             raise_not_finite(sample, 0, "X")
         return self.vector_statistics_.check(sample, self.adaptor_.P.T)
 
-    def _warn_of_another_model(self, rows: Any) -> None:
+    def _warn_of_another_model(self, rows: Any, stacklevel: int = 3) -> None:
         """Warn if checked rows are another model's, by a few of them."""
         n = rows.shape[0]
         # An estimator that a callback is shown in the middle of its fit has none yet.
@@ -103,5 +103,5 @@ class SameModelMixin:
                 f"X does not look like vectors of the model that this was fitted on ({found}); "
                 "check_vectors says more",
                 OtherModelWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )

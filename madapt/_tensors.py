@@ -10,10 +10,10 @@ from sklearn import get_config
 
 from madapt.exceptions import InvalidValueError
 
-__all__ = ["is_tensor", "like", "tensor_rows"]
+__all__ = ["CPU_DEVICES", "is_tensor", "like", "tensor_rows"]
 
 #: DLPack's device types whose memory the CPU reads: its own, and pinned for CUDA and for ROCm.
-_CPU = (1, 3, 11)
+CPU_DEVICES = (1, 3, 11)
 
 
 def is_tensor(X: Any) -> bool:
@@ -49,8 +49,8 @@ def tensor_rows(X: Any, name: str) -> np.ndarray:
     try:
         device = int(X.__dlpack_device__()[0])
     except Exception:  # each library has its own; the copy below says what is wrong
-        device = _CPU[0]
-    if device not in _CPU:
+        device = CPU_DEVICES[0]
+    if device not in CPU_DEVICES:
         raise InvalidValueError(
             f"{name} must be in the memory of the CPU, got a tensor on "
             f"{getattr(X, 'device', 'another device')}: move it there first, as {name}.cpu() does"

@@ -9,6 +9,8 @@ import numpy as np
 
 from madapt._checks import check_integer, check_one_of, check_rows, check_same_width
 from madapt._duplicates import EqualRows, equal_rows
+from madapt._elsewhere import is_elsewhere
+from madapt._nearest_elsewhere import top_k_elsewhere
 from madapt._rows import unit_rows
 from madapt._selection import merge_largest
 from madapt.backends import get_backend
@@ -30,16 +32,17 @@ def top_k(
     *,
     exclude_self: bool = False,
     max_bytes: int = 256 * 2**20,
-) -> tuple[np.ndarray, np.ndarray]:
+    backend: str = "auto",
+) -> tuple[Any, Any]:
     """Find the k most similar corpus rows of each query, exactly.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, d)
         Rows of floats or integers. Memory-mapped, float16 and int8 arrays are cast block
-        by block, never whole.
+        by block, never whole. Arrays on a device (CuPy, PyTorch on CUDA) are searched there.
     corpus : array-like of shape (n_docs, d)
-        Rows to search, of the same kinds.
+        Rows to search, of the same kinds; on the device of the queries if those are on one.
     k : int
         How many rows to find for each query, at least 1.
     metric : {"cosine", "dot", "euclidean"}, default="cosine"
@@ -51,6 +54,10 @@ def top_k(
         Working memory, whatever n_queries and n_docs are. Besides it there are the results
         and about 50 bytes for each corpus row. A value too small for one query against 64
         corpus rows is exceeded.
+    backend : str, default="auto"
+        Where the products run: "auto" is the fastest CPU backend that is installed. With
+        "cupy" float32 products run on a GPU, where the corpus is kept for the call if half of
+        its free memory is enough, else it streams through it.
 
     Returns
     -------
@@ -92,17 +99,19 @@ def top_k(
     >>> similarities.round(3)
     array([[1.   , 0.707]])
     """
-    queries, corpus = check_rows(queries, "queries"), check_rows(corpus, "corpus")
     k = check_integer(k, "k", low=1)
     check_one_of(metric, "metric", _METRICS)
     max_bytes = check_integer(max_bytes, "max_bytes", low=1)
+    if is_elsewhere(queries) or is_elsewhere(corpus):
+        return top_k_elsewhere(queries, corpus, k, metric, exclude_self, max_bytes)
+    queries, corpus = check_rows(queries, "queries"), check_rows(corpus, "corpus")
     _check_pair(queries, corpus, exclude_self)
     n_queries, n = queries.shape[0], corpus.shape[0]
     dtype = np.float64 if _is_double(queries) or _is_double(corpus) else np.float32
     # A query that is left out of its own ranking afterwards takes one place more in it.
     k, wanted = min(k + bool(exclude_self), n), min(k, n - bool(exclude_self))
     equal = equal_rows(corpus)
-    search = _Search(corpus, k, metric, dtype, equal, n_queries, max_bytes)
+    search = _Search(corpus, k, metric, dtype, equal, n_queries, max_bytes, backend)
     if exclude_self and queries is corpus and equal is None:
         both = search.others(wanted)
         if both is not None:
@@ -140,6 +149,8 @@ class _Search:
         How many queries there will be in all.
     max_bytes : int
         Of working memory.
+    backend : str
+        As in `top_k`.
 
     Attributes
     ----------
@@ -156,6 +167,7 @@ class _Search:
         equal: EqualRows | None,
         n_queries: int,
         max_bytes: int,
+        backend: str = "auto",
     ) -> None:
         n, d = corpus.shape
         self.corpus, self.k, self.metric, self.dtype = corpus, k, metric, dtype
@@ -169,10 +181,15 @@ class _Search:
         self.rows, self.columns = _tile(
             n_queries, n, k, width, self.working.itemsize, max_bytes - keep * whole
         )
-        self.prepared: np.ndarray | None = None
-        if keep and self.rows < n_queries:
+        self.prepared: Any = None
+        self.kernels = _kernels(2.0 * n_queries * n * d, self.working, max_bytes, backend)
+        if "hold" in self.kernels:
+            # Of queries there is nothing but the rows themselves on the host, and results.
+            self.rows = max(1, min(n_queries, max_bytes // (4 * width + 24 * k)))
+            if self.rows < n_queries:
+                self.prepared = self.kernels["hold"](self._blocks(), (n, d))
+        elif keep and self.rows < n_queries:
             self.prepared = np.concatenate([block for _, block in self._blocks()])
-        self.kernels = _kernels(2.0 * n_queries * n * d, self.working, max_bytes)
         self.room: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,9 +253,12 @@ class _Search:
 
 
 def _kernels(
-    n_operations: float, dtype: np.dtype, max_bytes: int
+    n_operations: float, dtype: np.dtype, max_bytes: int, backend: str
 ) -> Mapping[str, Callable[..., Any]]:
-    """Return the best backend's kernels where they are worth their import and their room."""
+    """Return a backend's kernels, the best one's where they are worth import and room."""
+    if backend != "auto":
+        found = get_backend(backend).kernels
+        return found if dtype == np.float32 else {}
     if n_operations < WORTH_A_KERNEL or dtype != np.float32 or max_bytes < 2**24:
         return {}
     return get_backend().kernels

@@ -58,6 +58,10 @@ def test_a_dry_run_goes_all_ways(report):
         assert ("PyTorch" in runs) == ("PyTorch" not in missing)
         assert ("against PyTorch" in runs) == ("PyTorch" not in missing)
     assert list(report["sections"]["transform"]["dims"]) == ["4", "8"]
+    for section, of_library in (("transform", "dims"), ("top-k", "seconds")):
+        library = report["sections"][section]["library"]
+        assert "device1" in library["arrays"]
+        assert library[of_library]
     assert report["sections"]["fit"]["default"].keys() == {"madapt", "madapt, CPU backend"}
 
 

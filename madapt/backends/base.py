@@ -30,7 +30,9 @@ class Backend:
     Besides arrays a backend may have kernels: functions that compute a loss and its gradient
     in one go, where the losses would otherwise do it in array code. A kernel returns what
     the array code does, to rounding, or None where it cannot serve a case (another dtype, an
-    unusual mask); the array code runs then. It is called with
+    unusual mask); the array code runs then. The value of a loss may be a 0-d array of the
+    device instead of a float: the training reads it later, with those of other steps. A kernel
+    is called with
 
     - ``"similarity"``: ``(Y, S, dims, *, topk_weight, pairwise_weight, neighbors,
       columns, pairs, weights)``, the weighted sum of `madapt.losses.topk_loss` and `pairwise_loss`;
@@ -43,9 +45,15 @@ class Backend:
       `madapt.adaptor.ResidualAdaptor`; returns Y, U and the backward pass;
     - ``"adam_direction"``: (gradient, mean, square, betas, epsilon, steps), the direction of
       `madapt.training.optimizers.Adam`; the two moments are changed in place;
+    - ``"orthogonal_step"``: (P, a, longest, v), P after a step along the skew matrix a as
+      `madapt.training.optimizers.OrthogonalAdam` takes it, v where its power iteration begins;
     - ``"product"``: (A, B), their matrix product;
     - ``"nearest"``: (Q, blocks, k, repeats) and ``"nearest_others"``: (X, k), the rows with the
-      k largest inner products, for `madapt.neighbors.top_k`.
+      k largest inner products, for `madapt.neighbors.top_k`;
+    - ``"hold"``: (blocks, shape), the same blocks as one array where the products run, or None
+      where there is no room for it; ``"nearest"`` is then handed slices of it;
+    - ``"stream"``: (blocks, rows, shape, dtype, make, take), blocks of rows computed where the
+      products run, for `transform` of rows that are elsewhere.
 
     In the square form, where rows are compared with themselves, S is symmetric.
     """

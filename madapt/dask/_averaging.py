@@ -108,9 +108,9 @@ def trained(
         adaptor, losses = _moved(there.asarray, state.adaptor), []
         for done in range(*steps):
             loss, adaptor = step(adaptor, done)
-            losses.append(float(loss))
+            losses.append(loss)
         moments.update(_mapped(there.to_numpy, updater.moments()))
-        return adaptor, History(losses)
+        return adaptor, History([float(loss) for loss in losses])
 
     moments: dict[str, dict[str, Any]] = {}
     with there.training():

@@ -52,6 +52,27 @@ class Position:
         return replace(self, history=self.history.copy())
 
 
+@dataclass
+class _Unread:
+    """Losses of steps that nobody has looked at: on a device, looking is waiting."""
+
+    at: Position
+    #: Each with the state before the one that it is the loss of, and the steps done by then.
+    losses: list[tuple[Any, Any, int]] = field(default_factory=list)
+
+    def read(self) -> bool:
+        """Write them down; take back what led to the first that is not finite, and say False."""
+        losses, self.losses = self.losses, []
+        for loss, before, done in losses:
+            number = float(loss)
+            if not math.isfinite(number):
+                # The step before is what led here.
+                self.at.state, self.at.done = before, max(done - 1, 0)
+                return False
+            self.at.history.losses.append(number)
+        return True
+
+
 def minimise(
     state: Any,
     step: Callable[[Any, int], tuple[float, Any]],
@@ -71,7 +92,9 @@ def minimise(
     state : object
         Parameters and whatever else a step needs; never changed in place.
     step : callable
-        (state, number of steps done) -> (loss of the batch, new state).
+        (state, number of steps done) -> (loss of the batch, new state). A loss that is no
+        float, a number on a device, is read with those of other steps, so that the device is
+        not waited for at each of them.
     max_iter : int
         Most steps.
     check : callable or None, default=None
@@ -81,7 +104,7 @@ def minimise(
     n_iter_no_change : int or None, default=None
         Stop after that many steps without a better check; None never stops early.
     report : callable or None, default=None
-        (steps done, loss) -> whether to stop, after each step.
+        (steps done, loss as it came) -> whether to stop, after each step.
     keep : callable or None, default=None
         Is handed the position every 20 steps, and where `report` stops the run, at a time when
         a run that starts there goes on as this one does.
@@ -98,13 +121,17 @@ def minimise(
         Of the steps and of the checks.
     """
     at = Position(state, state, state) if start is None else start.copy()
-    history = at.history
+    history, unread = at.history, _Unread(at)
     try:
         while True:
-            if keep is not None and at.done % KEEP_EVERY == 0:
+            is_checked = check is not None and (at.done % check_every == 0 or at.done == max_iter)
+            is_kept = at.done % KEEP_EVERY == 0
+            if (is_checked or is_kept or at.done == max_iter) and not unread.read():
+                break
+            if keep is not None and is_kept:
                 keep(at)
-            if check is not None and (at.done % check_every == 0 or at.done == max_iter):
-                held_out = check(at.state)
+            if check is not None and is_checked:
+                held_out = float(check(at.state))
                 history.checks.append((at.done, held_out))
                 if held_out < at.best_loss:
                     at.best, at.best_loss, history.kept = at.state, held_out, at.done
@@ -116,19 +143,18 @@ def minimise(
             # in the loss.
             with np.errstate(invalid="ignore"):
                 loss, new_state = step(at.state, at.done)
-            if not math.isfinite(loss):
-                # The step before is what led here.
-                at.state, at.done = at.before, max(at.done - 1, 0)
+            unread.losses.append((loss, at.before, at.done))
+            if isinstance(loss, float) and not unread.read():
                 break
             at.before, at.state, at.done = at.state, new_state, at.done + 1
-            history.losses.append(loss)
             if report is not None and report(at.done, loss):
-                if keep is not None:
+                if unread.read() and keep is not None:
                     keep(at)
                 history.interrupted = True
                 break
     except KeyboardInterrupt:
         history.interrupted = True
+    unread.read()
     if check is None or not history.checks:
         at.best, history.kept = at.state, at.done
     return at.best, history

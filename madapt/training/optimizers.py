@@ -134,6 +134,10 @@ class OrthogonalAdam:
         A = 0.5 * (A - A.T)
         direction = self.adam.direction(A)
         a = learning_rate * 0.5 * (direction - direction.T)
+        kernel = self.adam.kernels.get("orthogonal_step")
+        found = None if kernel is None else kernel(P, a, self.longest, _first_vector(a))
+        if found is not None:
+            return found
         size = _spectral_norm(a)
         if size > self.longest:
             a = a * (self.longest / size)
@@ -168,9 +172,7 @@ def _spectral_norm(a: Any, n_iter: int = 8) -> float:
     xp = array_namespace(a)
     if a.shape[0] < 2:
         return 0.0
-    # A fixed start with no pattern keeps the estimate deterministic.
-    index = xp.arange(1, a.shape[0] + 1, dtype=a.dtype, device=device(a))
-    v = xp.sin(index * 12.9898)
+    v = _first_vector(a)
     size = 0.0
     for _ in range(n_iter):
         v = a @ v
@@ -179,6 +181,14 @@ def _spectral_norm(a: Any, n_iter: int = 8) -> float:
             return 0.0
         v = v / size
     return size
+
+
+def _first_vector(a: Any) -> Any:
+    """Return where a power iteration on a begins: fixed, for the same estimate every time."""
+    xp = array_namespace(a)
+    # Without a pattern that an eigenvector might have.
+    index = xp.arange(1, a.shape[0] + 1, dtype=a.dtype, device=device(a))
+    return xp.sin(index * 12.9898)
 
 
 def _copied(moment: Any) -> Any:

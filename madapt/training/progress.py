@@ -45,7 +45,7 @@ def printer(
             now = time.monotonic()
             if done == 1 or now - last > 1.0:
                 last = now
-                line = f"[{name}] {stage}: step {done}, loss {loss:.4f}"
+                line = f"[{name}] {stage}: step {done}, loss {float(loss):.4f}"
                 print(f"{line}, {now - began:.1f} s", flush=True)
 
         return show

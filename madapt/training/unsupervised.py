@@ -235,7 +235,7 @@ def _weighed(
     losses = []
     for m in objective.dims:
         alone = replace(objective, dims=(m,))
-        losses.append(replace(task, objective=alone).evaluate(adaptor, batch)[0])
+        losses.append(float(replace(task, objective=alone).evaluate(adaptor, batch)[0]))
     floor = 1e-6 * max(losses)
     if not floor > 0:
         return objective
