@@ -33,6 +33,7 @@ FLOORS = [
         "losses",
         "adaptor",
         "neighbors",
+        "_block_search",
         "_blocks",
         "_streamed",
         "_fold_elsewhere",

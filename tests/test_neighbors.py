@@ -212,13 +212,13 @@ def test_memory_stays_within_the_budget(metric, crowd):
 
 def test_queries_are_read_block_by_block(monkeypatch, rows):
     sizes = []
-    prepare = madapt.neighbors._prepare
+    prepare = madapt._block_search._prepare
 
     def noting(block, name, *others):
         sizes.append((name, len(block)))
         return prepare(block, name, *others)
 
-    monkeypatch.setattr(madapt.neighbors, "_prepare", noting)
+    monkeypatch.setattr(madapt._block_search, "_prepare", noting)
     top_k(*rows, 3, max_bytes=40_000)
     assert sum(size for name, size in sizes if name == "queries") == 23
     assert max(size for name, size in sizes if name == "queries") < 23
