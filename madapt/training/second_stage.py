@@ -33,7 +33,8 @@ __all__ = ["learn_with_labels", "passing_strengths"]
 
 #: What the guard measures.
 METRIC = "ndcg@10"
-#: A dim's mean may fall by so many of its standard errors, where that is more than the margin.
+#: At less than full strength a dim's mean may fall by so many of its standard errors, where that
+#: is more than the margin; at full strength wrong judgments among right ones would pass so.
 FALL_ERRORS = 1.0
 
 
@@ -207,10 +208,10 @@ def passing_strengths(result: CrossValidation) -> list[float]:
     """
     passing = []
     for strength, after in sorted(result.after.items()):
-        near = result.near_before, result.near_after[strength]
-        if falls_below(*near, errors=FALL_ERRORS):
+        errors = FALL_ERRORS if strength < 1 else 0.0
+        if falls_below(result.near_before, result.near_after[strength], errors=errors):
             break
-        if not is_no_worse(result.before, after, errors=FALL_ERRORS):
+        if not is_no_worse(result.before, after, errors=errors):
             break
         passing.append(strength)
     return passing

@@ -119,6 +119,15 @@ def test_a_strength_that_falls_among_near_documents_does_not_pass():
     assert second_stage.passing_strengths(replace(found, near_after=near)) == [0.5]
 
 
+def test_less_than_full_strength_may_fall_by_what_few_queries_cannot_tell():
+    spread = np.tile([0.3, -0.3], 30)  # standard error .039
+    found = measured({0.5: 0.2, 1.0: 0.2}, 0.01)
+    near = dict.fromkeys((0.5, 1.0), found.near_before + spread - 0.02)
+    assert second_stage.passing_strengths(replace(found, near_after=near)) == [0.5]
+    near[0.5] = found.near_before + spread - 0.06
+    assert second_stage.passing_strengths(replace(found, near_after=near)) == []
+
+
 def test_of_all_strengths_together_none_passes_more_often_than_the_level_says():
     n_trials, passed = 1000, 0
     for seed in range(n_trials):
