@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-import madapt.neighbors
+import madapt._block_search
 from madapt._duplicates import equal_rows
 from madapt._selection import merge_largest
 from madapt.neighbors import top_k

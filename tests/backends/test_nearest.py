@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-import madapt.neighbors
+import madapt._block_search
 from madapt.backends import get_backend
 from madapt.backends.numba import _nearest
 from madapt.neighbors import top_k
@@ -17,7 +17,7 @@ def _small_tiles(monkeypatch):
     """Take many tiles, whole and cut ones, of few rows; kernels for any amount of work."""
     monkeypatch.setattr(_nearest, "ROWS", 100)
     monkeypatch.setattr(_nearest, "COLUMNS", 90)
-    monkeypatch.setattr(madapt.neighbors, "WORTH_A_KERNEL", 0.0)
+    monkeypatch.setattr(madapt._block_search, "WORTH_A_KERNEL", 0.0)
 
 
 def whole_numbers(n, d, seed=0):
@@ -134,7 +134,7 @@ def test_the_array_code_finds_the_same(metric, monkeypatch):
     generator = np.random.default_rng(0)
     queries, corpus = (generator.standard_normal((n, 24), dtype=np.float32) for n in (210, 3000))
     fused = top_k(queries, corpus, 15, metric)
-    monkeypatch.setattr(madapt.neighbors, "WORTH_A_KERNEL", np.inf)
+    monkeypatch.setattr(madapt._block_search, "WORTH_A_KERNEL", np.inf)
     plain = top_k(queries, corpus, 15, metric)
     np.testing.assert_array_equal(fused[0], plain[0])
     np.testing.assert_allclose(fused[1], plain[1], rtol=1e-6, atol=1e-6)
