@@ -23,6 +23,7 @@ __all__ = [
     "check_integer",
     "check_number",
     "check_one_of",
+    "check_pair",
     "check_rows",
     "check_same_width",
     "default_dims",
@@ -93,6 +94,18 @@ def check_same_width(queries: np.ndarray, corpus: np.ndarray) -> None:
         raise InvalidValueError(
             f"queries and corpus must have the same number of columns, "
             f"got {queries.shape[1]} and {corpus.shape[1]}"
+        )
+
+
+def check_pair(queries: Any, corpus: Any, exclude_self: Any) -> None:
+    """Check that queries can be searched for in a corpus, without themselves if asked."""
+    if not isinstance(exclude_self, bool | np.bool_):
+        raise InvalidTypeError(f"exclude_self must be True or False, got {exclude_self!r}")
+    check_same_width(queries, corpus)
+    if exclude_self and tuple(queries.shape) != tuple(corpus.shape):
+        raise InvalidValueError(
+            f"queries must be the corpus when exclude_self is True, "
+            f"got shapes {tuple(queries.shape)} and {tuple(corpus.shape)}"
         )
 
 

@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from madapt._blocks import Codec, rows_at_once, transform_blocks
 from madapt._checks import check_dim, check_embeddings, check_number, check_one_of
 from madapt._codes import CodesMixin
-from madapt._elsewhere import is_elsewhere
 from madapt._fit_data import holds_judgments
-from madapt._fitted_elsewhere import ElsewhereMixin
+from madapt._fitted_on_device import OnDeviceMixin
 from madapt._inputs import as_rows, named_errors, names_of, native_numbers
+from madapt._on_device import is_on_device
 from madapt._row_source import is_row_sliceable, working_dtype
 from madapt._streamed import streaming_backend, transform_streamed
 from madapt._tensors import is_tensor, like
@@ -31,7 +31,7 @@ __all__ = ["FittedAdaptorMixin"]
 N_OVERLAP = 10
 
 
-class FittedAdaptorMixin(ElsewhereMixin, CodesMixin):
+class FittedAdaptorMixin(OnDeviceMixin, CodesMixin):
     """The methods that need nothing but what `fit` left: `adaptor_`, `center_`, `dims_`, ..."""
 
     adaptor_: ResidualAdaptor
@@ -113,8 +113,8 @@ class FittedAdaptorMixin(ElsewhereMixin, CodesMixin):
         check_one_of(precision, "precision", (None, *PRECISIONS))
         m = check_dim(self._n_features_out if dim is None else dim, self.n_features_in_)
         codec = None if precision is None else codec_of(self.quantizer_, m, precision)
-        if is_elsewhere(X):
-            Z, is_there = self._transformed_elsewhere(X, m, side, codec, out)
+        if is_on_device(X):
+            Z, is_there = self._transformed_on_device(X, m, side, codec, out)
             if is_there:
                 return Z
             return self._wrap(Z, Z, lambda: self.get_feature_names_out(dim=m, precision=precision))
@@ -157,8 +157,8 @@ class FittedAdaptorMixin(ElsewhereMixin, CodesMixin):
                 "inverse_transform needs an adaptor without an MLP (fit without labels, or with "
                 f"hidden_dim=None), got one with {self.adaptor_.W1.shape[1]} hidden units"
             )
-        if is_elsewhere(X):
-            return self._inverse_elsewhere(X, side)
+        if is_on_device(X):
+            return self._inverse_on_device(X, side)
         numbers = native_numbers(X, "X")
         with named_errors(numbers, "X"):
             Z = check_embeddings(numbers, "X")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from madapt._columns import ChunkedRows, column_rows, is_columnar, is_null, stacked
+from madapt._on_device import RowsOnDevice, is_on_device
 from madapt._tensors import is_tensor, tensor_rows
 from madapt.exceptions import InvalidValueError, MadaptError
 
@@ -48,6 +49,8 @@ def as_rows(X: Any, name: str) -> Any:
     """
     if is_columnar(X):
         X = column_rows(X, name)
+    elif is_on_device(X):
+        X = RowsOnDevice(X, name)
     elif is_tensor(X):
         X = tensor_rows(X, name)
     elif isinstance(X, list | tuple):
@@ -67,7 +70,7 @@ def native_numbers(X: Any, name: str) -> Any:
     scikit-learn would make float32 of lists and of bytes in another order.
     """
     X = as_rows(X, name)
-    if isinstance(X, ChunkedRows):
+    if isinstance(X, ChunkedRows | RowsOnDevice):
         X = np.asarray(X)
     if isinstance(X, np.ndarray) and not X.dtype.isnative:
         return X.astype(X.dtype.newbyteorder("="))

@@ -9,7 +9,7 @@ from array_api_compat import array_namespace
 
 from madapt._blocks import Codec, checked_output, checked_shape
 from madapt._fold import Fold
-from madapt._fold_elsewhere import FoldElsewhere
+from madapt._fold_on_device import FoldOnDevice
 from madapt._row_source import row_blocks, working_dtype
 from madapt.adaptor import ResidualAdaptor
 from madapt.backends import Backend, get_backend
@@ -71,7 +71,7 @@ def transform_streamed(
     rows = min(n, max(1, BLOCK_BYTES // (dtype.itemsize * d)))
 
     def make() -> Any:
-        there = FoldElsewhere(fold, backend.asarray)
+        there = FoldOnDevice(fold, backend.asarray)
 
         def work(block: Any) -> Any:
             xp = array_namespace(block)

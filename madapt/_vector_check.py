@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from madapt._elsewhere import is_elsewhere, to_host
 from madapt._linalg import svd_rotation
+from madapt._on_device import RowsOnDevice, is_on_device
 from madapt._rows import unit_rows
 
 __all__ = ["MIN_ROWS", "VectorCheck", "VectorStatistics", "sampled_rows", "vector_statistics"]
@@ -185,29 +184,20 @@ def sampled_rows(X: Any, most: int) -> np.ndarray:
     Parameters
     ----------
     X : row-sliceable of shape (n, d)
-        Of an array or a memory map, runs of ten rows are taken, evenly spread; of others, where
-        any row may cost a chunk, the first.
+        Of an array, also of a device, or a memory map, runs of ten rows are taken, evenly
+        spread; of others, where any row may cost a chunk, the first.
     most : int
         About so many, all where there are no more.
     """
     n = X.shape[0]
-    if is_elsewhere(X):
-        return _brought_here(X, n, most)
+    if is_on_device(X):
+        X = RowsOnDevice(X, "X")
     if n <= most:
         return np.asarray(X[:n])
-    if not isinstance(X, np.ndarray):
+    if not isinstance(X, np.ndarray | RowsOnDevice):
         return np.asarray(X[:most])
     starts = np.linspace(0, n - 10, -(-most // 10)).astype(int)
     return np.concatenate([X[start : start + 10] for start in starts.tolist()])
-
-
-def _brought_here(X: Any, n: int, most: int) -> np.ndarray:
-    """Return such rows of an array on a device: a few of them are all that leaves it."""
-    xp = array_namespace(X)
-    starts = np.linspace(0, n - 10, -(-most // 10)).astype(int).tolist() if n > most else [0]
-    length = 10 if n > most else n
-    sample = xp.concat([X[start : start + length, :] for start in starts], axis=0)
-    return to_host(xp.astype(sample, xp.float64 if X.dtype == xp.float64 else xp.float32))
 
 
 def _usable(X: np.ndarray) -> np.ndarray:

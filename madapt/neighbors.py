@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from madapt._block_search import BlockSearch
-from madapt._checks import check_integer, check_one_of, check_rows, check_same_width
+from madapt._checks import check_integer, check_one_of, check_pair, check_rows
 from madapt._duplicates import equal_rows
-from madapt._elsewhere import is_elsewhere
-from madapt._nearest_elsewhere import top_k_elsewhere
-from madapt.exceptions import InvalidTypeError, InvalidValueError
+from madapt._nearest_on_device import top_k_on_device
+from madapt._on_device import is_on_device
 
 __all__ = ["top_k"]
 
@@ -96,10 +95,10 @@ def top_k(
     k = check_integer(k, "k", low=1)
     check_one_of(metric, "metric", _METRICS)
     max_bytes = check_integer(max_bytes, "max_bytes", low=1)
-    if is_elsewhere(queries) or is_elsewhere(corpus):
-        return top_k_elsewhere(queries, corpus, k, metric, exclude_self, max_bytes)
+    if is_on_device(queries) or is_on_device(corpus):
+        return top_k_on_device(queries, corpus, k, metric, exclude_self, max_bytes)
     queries, corpus = check_rows(queries, "queries"), check_rows(corpus, "corpus")
-    _check_pair(queries, corpus, exclude_self)
+    check_pair(queries, corpus, exclude_self)
     n_queries, n = queries.shape[0], corpus.shape[0]
     dtype = np.float64 if _is_double(queries) or _is_double(corpus) else np.float32
     # A query that is left out of its own ranking afterwards takes one place more in it.
@@ -136,14 +135,3 @@ def _without(
 
 def _is_double(X: np.ndarray) -> bool:
     return X.dtype.kind == "f" and X.dtype.itemsize == 8
-
-
-def _check_pair(queries: np.ndarray, corpus: np.ndarray, exclude_self: Any) -> None:
-    if not isinstance(exclude_self, bool | np.bool_):
-        raise InvalidTypeError(f"exclude_self must be True or False, got {exclude_self!r}")
-    check_same_width(queries, corpus)
-    if exclude_self and queries.shape != corpus.shape:
-        raise InvalidValueError(
-            f"queries must be the corpus when exclude_self is True, "
-            f"got shapes {queries.shape} and {corpus.shape}"
-        )

@@ -164,7 +164,7 @@ def is_no_worse(
     *,
     level: float = LEVEL,
     weights: np.ndarray | None = None,
-    errors: float = 0.0,
+    standard_errors: float = 0.0,
 ) -> bool:
     """Decide whether a candidate replaces the start.
 
@@ -178,7 +178,7 @@ def is_no_worse(
         Error probability of the test.
     weights : ndarray of shape (n,) or None, default=None
         Of the columns in each mean, of sum 1; None weighs all alike.
-    errors : float, default=0.0
+    standard_errors : float, default=0.0
         As in `falls_below`.
 
     Returns
@@ -192,7 +192,7 @@ def is_no_worse(
     if n < 2:
         return False
     w = np.full(n, 1 / n) if weights is None else weights
-    if falls_below(start, candidate, margin, weights=w, errors=errors):
+    if falls_below(start, candidate, margin, weights=w, standard_errors=standard_errors):
         return False
     return _is_above_zero((candidate - start).mean(axis=0), level, w)
 
@@ -203,12 +203,12 @@ def falls_below(
     margin: float = MARGIN,
     *,
     weights: np.ndarray | None = None,
-    errors: float = 0.0,
+    standard_errors: float = 0.0,
 ) -> bool:
     """Say whether the mean of a dim falls below the start's by more than the margin.
 
     Parameters are those of `is_no_worse`; without columns nothing falls. A fall counts if it is
-    more than so many of its standard errors, `errors`, too: the means of a few dozen queries
+    more than so many of its `standard_errors`, too: the means of a few dozen queries
     differ by points where nothing has changed.
     """
     n = start.shape[1]
@@ -217,8 +217,8 @@ def falls_below(
     w = np.full(n, 1 / n) if weights is None else weights
     falls = (start - candidate) @ w  # (L,)
     allowed = np.full(len(falls), margin)
-    if errors and n > 1:
-        allowed = np.maximum(allowed, errors * _standard_error(start - candidate, w))
+    if standard_errors and n > 1:
+        allowed = np.maximum(allowed, standard_errors * _standard_error(start - candidate, w))
     return bool((falls > allowed).any())
 
 

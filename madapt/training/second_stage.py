@@ -35,7 +35,7 @@ __all__ = ["learn_with_labels", "passing_strengths"]
 METRIC = "ndcg@10"
 #: At less than full strength a dim's mean may fall by so many of its standard errors, where that
 #: is more than the margin; at full strength wrong judgments among right ones would pass so.
-FALL_ERRORS = 1.0
+FALL_STANDARD_ERRORS = 1.0
 
 
 def learn_with_labels(
@@ -208,10 +208,10 @@ def passing_strengths(result: CrossValidation) -> list[float]:
     """
     passing = []
     for strength, after in sorted(result.after.items()):
-        errors = FALL_ERRORS if strength < 1 else 0.0
-        if falls_below(result.near_before, result.near_after[strength], errors=errors):
+        allowed = FALL_STANDARD_ERRORS if strength < 1 else 0.0
+        if falls_below(result.near_before, result.near_after[strength], standard_errors=allowed):
             break
-        if not is_no_worse(result.before, after, errors=errors):
+        if not is_no_worse(result.before, after, standard_errors=allowed):
             break
         passing.append(strength)
     return passing

@@ -19,7 +19,7 @@ static std::vector<double> shared_memory;
 static int run_backwards = 0;
 
 #define __global__
-#define __device__ static
+#define __device__
 #define __shared__ static
 #define DYNAMIC_SHARED(type, name) type* name = (type*)shared_memory.data()
 

@@ -66,14 +66,14 @@ def test_a_fall_within_the_standard_error_of_its_mean_is_none():
     start = np.full((2, 16), 0.5)
     candidate = start + np.array([[0.1], [-0.07]]) + spread
     assert falls_below(start, candidate)
-    assert not falls_below(start, candidate, errors=1.0)
+    assert not falls_below(start, candidate, standard_errors=1.0)
     candidate[1] -= 0.01
-    assert falls_below(start, candidate, errors=1.0)
-    assert not falls_below(start, candidate, errors=1.1)
+    assert falls_below(start, candidate, standard_errors=1.0)
+    assert not falls_below(start, candidate, standard_errors=1.1)
     # With many queries it is the margin that counts.
     start, candidate = np.repeat(start, 100, axis=1), np.repeat(candidate, 100, axis=1)
-    assert falls_below(start, candidate, 0.07, errors=1.0)
-    assert not falls_below(start, candidate, 0.09, errors=1.0)
+    assert falls_below(start, candidate, 0.07, standard_errors=1.0)
+    assert not falls_below(start, candidate, 0.09, standard_errors=1.0)
 
 
 @given(n=st.integers(0, 1), L=st.integers(1, 4))

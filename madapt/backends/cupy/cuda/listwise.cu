@@ -67,10 +67,36 @@ extern "C" __global__ void list_rows(float* K, const float* targets, const unsig
     }
 }
 
-// Turn the Gram matrices of a tile, in place, into running sums of D from the back. A thread a
-// column and `rows` rows.
-//
-// With `symmetric`, T = B = n and A is q - p and its transpose. column_sums (L, chunks, n): of A C.
+// A of a pair: weight / t (q - p), and with `symmetric` that of its mirror image, too.
+struct ListSlope {
+    const float *targets, *weights, *slopes, *inverse;
+    const unsigned char* pairs;
+    float target;
+    int graded, diagonal, symmetric, L;
+    size n, B;
+    size i, j;
+    float p;
+
+    // What turns masses at dim l, or L for the targets', into shares.
+    __device__ float shares(int l) const {
+        return inverse[l * B + i] + (symmetric ? inverse[l * B + j] : 0.0f);
+    }
+
+    __device__ bool begins(size row, size column) {
+        i = row;
+        j = column;
+        if (!counts(pairs == nullptr ? nullptr : pairs + i * n, j, diagonal ? i : -1)) return false;
+        p = target_mass(targets[i * n + j], target, graded) * shares(L);
+        return true;
+    }
+
+    __device__ float operator()(int l, float c) const {
+        const float slope = slopes[l], q = exp2f(c * slope - slope) * shares(l);
+        return weights[l] * slope * (float)LN2 * (q - p);
+    }
+};
+
+// With `symmetric`, T = B = n. The rest as for list_rows and slopes_by_column.
 extern "C" __global__ void list_columns(float* K, const float* targets, const unsigned char* pairs,
                                         const float* r, const float* s, const float* weights,
                                         const float* slopes, float target, int graded,
@@ -78,35 +104,7 @@ extern "C" __global__ void list_columns(float* K, const float* targets, const un
                                         size n, size B, size first, const float* inverse,
                                         float* column_sums) {
     DYNAMIC_SHARED(float, room);
-    const size j = (size)blockIdx.x * blockDim.x + threadIdx.x;
-    if (j >= n) return;
-    float* pull = room + threadIdx.x;  // of dim l at l * blockDim.x
-    for (int l = 0; l < L; ++l) pull[l * blockDim.x] = 0;
-    const size begin = (size)blockIdx.y * rows;
-    const size end = begin + rows < T ? begin + rows : T;
-    for (size i = begin; i < end; ++i) {
-        const size at = first + i;
-        const bool in_list =
-            counts(pairs == nullptr ? nullptr : pairs + at * n, j, diagonal ? at : -1);
-        float total = 0, p = 0;
-        if (in_list) {
-            const float both = inverse[L * B + at] + (symmetric ? inverse[L * B + j] : 0.0f);
-            p = target_mass(targets[at * n + j], target, graded) * both;
-        }
-        for (int l = L - 1; l >= 0; --l) {
-            float* k = K + (l * T + i) * n + j;
-            if (in_list) {
-                const float lengths = r[l * B + at] * s[l * n + j], slope = slopes[l];
-                const float c = *k * lengths;
-                const float both = inverse[l * B + at] + (symmetric ? inverse[l * B + j] : 0.0f);
-                const float q = exp2f(c * slope - slope) * both;
-                const float a = weights[l] * slope * (float)LN2 * (q - p);
-                pull[l * blockDim.x] += a * c;
-                total += a * lengths;
-            }
-            *k = total;
-        }
-    }
-    for (int l = 0; l < L; ++l)
-        column_sums[(l * (size)gridDim.y + blockIdx.y) * n + j] = pull[l * blockDim.x];
+    const ListSlope slope = {targets, weights, slopes, inverse, pairs, target,
+                             graded, diagonal, symmetric, L, n, B, 0, 0, 0};
+    slopes_by_column(K, r, s, rows, L, T, n, B, first, room, column_sums, slope);
 }

@@ -44,42 +44,36 @@ extern "C" __global__ void pair_rows(float* K, const float* S, const unsigned ch
     }
 }
 
-// Turn the Gram matrices of a tile, in place, into running sums of D from the back. A thread a
-// column and `rows` rows; symmetric and column_sums (L, chunks, n) as for list_columns.
+// A of a pair; with `symmetric` that of its mirror image, too, which pulls alike.
+struct PairSlope {
+    const float *S, *weights, *shares;
+    const unsigned char *pairs, *near;
+    int diagonal, symmetric;
+    size n;
+    float target, weight;
+
+    __device__ bool begins(size i, size j) {
+        if (!counts(pairs == nullptr ? nullptr : pairs + i * n, j, diagonal ? i : -1)) return false;
+        target = S[i * n + j];
+        weight = pair_weight(shares, near == nullptr ? nullptr : near + i * n, j);
+        if (symmetric) weight *= 2;
+        return true;
+    }
+
+    __device__ float operator()(int l, float c) const {
+        const float difference = c - target;
+        const float a = fabsf(difference) > LIMIT ? weights[l] * weight : 0.0f;
+        return difference < 0 ? -a : a;
+    }
+};
+
+// As for pair_rows and slopes_by_column.
 extern "C" __global__ void pair_columns(float* K, const float* S, const unsigned char* pairs,
                                         const unsigned char* near, const float* r, const float* s,
                                         const float* weights, const float* shares, int diagonal,
-                                        int symmetric, int rows, int L, size T, size n, size B, size first,
-                                        float* column_sums) {
+                                        int symmetric, int rows, int L, size T, size n, size B,
+                                        size first, float* column_sums) {
     DYNAMIC_SHARED(float, room);
-    const size j = (size)blockIdx.x * blockDim.x + threadIdx.x;
-    if (j >= n) return;
-    float* pull = room + threadIdx.x;
-    for (int l = 0; l < L; ++l) pull[l * blockDim.x] = 0;
-    const size begin = (size)blockIdx.y * rows;
-    const size end = begin + rows < T ? begin + rows : T;
-    for (size i = begin; i < end; ++i) {
-        const size at = first + i;
-        const bool in_list =
-            counts(pairs == nullptr ? nullptr : pairs + at * n, j, diagonal ? at : -1);
-        const float target = S[at * n + j];
-        // A pair and its mirror image pull alike.
-        const float weight = pair_weight(shares, near == nullptr ? nullptr : near + at * n, j) *
-                             (symmetric ? 2.0f : 1.0f);
-        float total = 0;
-        for (int l = L - 1; l >= 0; --l) {
-            float* k = K + (l * T + i) * n + j;
-            if (in_list) {
-                const float lengths = r[l * B + at] * s[l * n + j];
-                const float c = *k * lengths, difference = c - target;
-                float a = fabsf(difference) > LIMIT ? weights[l] * weight : 0.0f;
-                if (difference < 0) a = -a;
-                pull[l * blockDim.x] += a * c;
-                total += a * lengths;
-            }
-            *k = total;
-        }
-    }
-    for (int l = 0; l < L; ++l)
-        column_sums[(l * (size)gridDim.y + blockIdx.y) * n + j] = pull[l * blockDim.x];
+    const PairSlope slope = {S, weights, shares, pairs, near, diagonal, symmetric, n, 0, 0};
+    slopes_by_column(K, r, s, rows, L, T, n, B, first, room, column_sums, slope);
 }

@@ -1,4 +1,4 @@
-// What the kernels share: sizes of blocks, and sums whose order never changes.
+// What the kernels share: sizes of blocks, sums whose order never changes, the pass by columns.
 //
 // No kernel adds to a number that another block adds to, so that the same input gives the same
 // bits every time. tests/backends/cuda_on_cpu.h lets a C++ compiler run all of this on a CPU.
@@ -37,4 +37,38 @@ __device__ void block_sums(double (&x)[N]) {
 // Whether column j is in the list of a row; `own` is the row's own column, or -1.
 __device__ bool counts(const unsigned char* pairs, size j, size own) {
     return j != own && (pairs == nullptr || pairs[j]);
+}
+
+// Turn the Gram matrices K (L, T, n) of a tile, in place, into running sums of D from the back. A
+// thread a column and `rows` rows.
+//
+// slope.begins(i, j) says whether the pair of row i and column j counts; slope(l, c) is then its A at
+// dim l, where its cosine is c. room: L numbers a thread. column_sums (L, chunks, n): of A C.
+template <class Slope>
+__device__ void slopes_by_column(float* K, const float* r, const float* s, int rows, int L, size T,
+                                 size n, size B, size first, float* room, float* column_sums,
+                                 Slope slope) {
+    const size j = (size)blockIdx.x * blockDim.x + threadIdx.x;
+    if (j >= n) return;
+    float* pull = room + threadIdx.x;  // of dim l at l * blockDim.x
+    for (int l = 0; l < L; ++l) pull[l * blockDim.x] = 0;
+    const size begin = (size)blockIdx.y * rows;
+    const size end = begin + rows < T ? begin + rows : T;
+    for (size i = begin; i < end; ++i) {
+        const size at = first + i;
+        const bool in_list = slope.begins(at, j);
+        float total = 0;
+        for (int l = L - 1; l >= 0; --l) {
+            float* k = K + (l * T + i) * n + j;
+            if (in_list) {
+                const float lengths = r[l * B + at] * s[l * n + j];
+                const float c = *k * lengths, a = slope(l, c);
+                pull[l * blockDim.x] += a * c;
+                total += a * lengths;
+            }
+            *k = total;
+        }
+    }
+    for (int l = 0; l < L; ++l)
+        column_sums[(l * (size)gridDim.y + blockIdx.y) * n + j] = pull[l * blockDim.x];
 }

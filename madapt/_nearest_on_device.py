@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_cupy_array
 
-from madapt._checks import check_same_width
-from madapt._elsewhere import check_rows_elsewhere, is_elsewhere
+from madapt._checks import check_pair
+from madapt._on_device import check_rows_on_device, is_on_device
 from madapt._rows import unit_rows
 from madapt.backends import get_backend
 from madapt.exceptions import InvalidTypeError, InvalidValueError
 
-__all__ = ["top_k_elsewhere"]
+__all__ = ["top_k_on_device"]
 
 
-def top_k_elsewhere(
+def top_k_on_device(
     queries: Any, corpus: Any, k: int, metric: str, exclude_self: Any, max_bytes: int
 ) -> tuple[Any, Any]:
     """Do what `madapt.neighbors.top_k` does, with checked options, on one device.
@@ -27,11 +27,8 @@ def top_k_elsewhere(
     so stand in another order than on the host. Each block of queries takes max_bytes of the
     device: products and their order in array code, products alone with CuPy's kernel.
     """
-    xp = _namespace(queries, corpus, exclude_self)
+    xp, dtype = _checked(queries, corpus, exclude_self)
     n_queries, n = int(queries.shape[0]), int(corpus.shape[0])
-    dtype = xp.result_type(
-        check_rows_elsewhere(queries, "queries"), check_rows_elsewhere(corpus, "corpus")
-    )
     # The difference of two large squares is little more than rounding in float32.
     working = xp.float64 if metric == "euclidean" else dtype
     C = _prepared(corpus, "corpus", metric, working)
@@ -58,28 +55,23 @@ def top_k_elsewhere(
     return xp.astype(indices, xp.int64), similarities
 
 
-def _namespace(queries: Any, corpus: Any, exclude_self: Any) -> Any:
-    """Check that both can be compared where they are; return their namespace."""
+def _checked(queries: Any, corpus: Any, exclude_self: Any) -> tuple[Any, Any]:
+    """Check that both can be compared where they are; return their namespace and a dtype."""
+    dtypes = []
     for X, name in ((queries, "queries"), (corpus, "corpus")):
-        if not is_elsewhere(X):
+        if not is_on_device(X):
             raise InvalidTypeError(
                 f"queries and corpus must be on one device, got {name} of type "
                 f"{type(X).__name__} in the memory of the CPU"
             )
-        check_rows_elsewhere(X, name)
+        dtypes.append(check_rows_on_device(X, name))
     if type(queries) is not type(corpus) or device(queries) != device(corpus):
         raise InvalidTypeError(
             f"queries and corpus must be on one device, got {device(queries)} and {device(corpus)}"
         )
-    if not isinstance(exclude_self, bool | np.bool_):
-        raise InvalidTypeError(f"exclude_self must be True or False, got {exclude_self!r}")
-    check_same_width(queries, corpus)
-    if exclude_self and queries.shape != corpus.shape:
-        raise InvalidValueError(
-            f"queries must be the corpus when exclude_self is True, "
-            f"got shapes {tuple(queries.shape)} and {tuple(corpus.shape)}"
-        )
-    return array_namespace(queries)
+    check_pair(queries, corpus, exclude_self)
+    xp = array_namespace(queries)
+    return xp, xp.result_type(*dtypes)
 
 
 def _prepared(X: Any, name: str, metric: str, dtype: Any) -> Any:

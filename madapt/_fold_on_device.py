@@ -8,19 +8,19 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from madapt._activations import ACTIVATIONS
-from madapt._elsewhere import check_rows_elsewhere, like_elsewhere, to_host
 from madapt._fold import SAFE_SQUARES, Fold
+from madapt._on_device import check_rows_on_device, like_on_device, to_host
 from madapt._rows import unit_rows
 from madapt.adaptor import ResidualAdaptor
 from madapt.exceptions import InvalidValueError
 
-__all__ = ["FoldElsewhere", "raise_not_finite_elsewhere", "transform_elsewhere"]
+__all__ = ["FoldOnDevice", "raise_not_finite_on_device", "transform_on_device"]
 
 #: Working memory of a block of rows on a device.
 BLOCK_BYTES = 256 * 2**20
 
 
-class FoldElsewhere:
+class FoldOnDevice:
     """What `madapt._fold.Fold` does to a block of rows, where the block is.
 
     Parameters
@@ -78,7 +78,7 @@ class FoldElsewhere:
         return G[:, :m] + hidden @ self.W2
 
 
-def transform_elsewhere(
+def transform_on_device(
     adaptor: ResidualAdaptor,
     X: Any,
     m: int,
@@ -106,11 +106,11 @@ def transform_elsewhere(
     All blocks are begun before the first is looked at. Then the rare ones with rows that are
     zero, very long or not finite are found, and done again with care or refused.
     """
-    xp, working = array_namespace(X), check_rows_elsewhere(X, "X")
+    xp, working = array_namespace(X), check_rows_on_device(X, "X")
     n, d = (int(size) for size in X.shape)
     dtype = np.dtype(np.float64 if working == xp.float64 else np.float32)
     fold = Fold(adaptor, d, m, mean, normalize, dtype)
-    there = FoldElsewhere(fold, lambda A: like_elsewhere(A, X))
+    there = FoldOnDevice(fold, lambda A: like_on_device(A, X))
     rows = max(1, BLOCK_BYTES // (dtype.itemsize * (d + 2 * fold.width)))
     spans = [(start, min(start + rows, n)) for start in range(0, n, rows)]
 
@@ -123,9 +123,9 @@ def transform_elsewhere(
     made = []
     for span, (Z, is_rare) in zip(spans, parts, strict=True):
         if bool(is_rare):
-            raise_not_finite_elsewhere(block(span), span[0], "X")
+            raise_not_finite_on_device(block(span), span[0], "X")
             Z = there.carefully(block(span))
-        made.append(Z if codec is None else like_elsewhere(codec.encode(to_host(Z)), X))
+        made.append(Z if codec is None else like_on_device(codec.encode(to_host(Z)), X))
     if out is None:
         return made[0] if len(made) == 1 else xp.concat(made, axis=0)
     for (start, stop), Z in zip(spans, made, strict=True):
@@ -133,7 +133,7 @@ def transform_elsewhere(
     return out
 
 
-def raise_not_finite_elsewhere(X: Any, start: int, name: str) -> None:
+def raise_not_finite_on_device(X: Any, start: int, name: str) -> None:
     """Raise for the first entry of X that is not finite; `start` is row 0's index."""
     xp = array_namespace(X)
     finite = xp.isfinite(X)

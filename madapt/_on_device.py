@@ -10,10 +10,10 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_cupy_
 from madapt._tensors import CPU_DEVICES, is_tensor
 from madapt.exceptions import InvalidValueError
 
-__all__ = ["check_rows_elsewhere", "is_elsewhere", "like_elsewhere", "to_host"]
+__all__ = ["RowsOnDevice", "check_rows_on_device", "is_on_device", "like_on_device", "to_host"]
 
 
-def is_elsewhere(X: Any) -> bool:
+def is_on_device(X: Any) -> bool:
     """Tell whether X is an array of the array API whose memory the CPU does not read.
 
     Parameters
@@ -44,12 +44,38 @@ def to_host(X: Any) -> np.ndarray:
     return np.asarray(X.get() if is_cupy_array(X) else to_device(X, "cpu"))
 
 
-def like_elsewhere(A: Any, X: Any) -> Any:
+class RowsOnDevice:
+    """Rows of a device as an object that is read by slices, which come to the host.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+        On a device.
+    name : str
+        The argument's name, for errors.
+    """
+
+    def __init__(self, X: Any, name: str) -> None:
+        self._X, self._xp = X, array_namespace(X)
+        self._working = check_rows_on_device(X, name)
+        self.shape = tuple(int(size) for size in X.shape)
+        self.dtype = np.dtype(np.float64 if self._working == self._xp.float64 else np.float32)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows, float32 or float64."""
+        return to_host(self._xp.astype(self._X[rows, :], self._working))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return all rows."""
+        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+
+
+def like_on_device(A: Any, X: Any) -> Any:
     """Return a NumPy array as one in the namespace and on the device of X."""
     return array_namespace(X).asarray(A, device=device(X))
 
 
-def check_rows_elsewhere(X: Any, name: str) -> Any:
+def check_rows_on_device(X: Any, name: str) -> Any:
     """Check shape and kind of rows on a device; return the dtype to work in, one of their own.
 
     Raises

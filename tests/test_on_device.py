@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import madapt._fold_elsewhere
-import madapt._vector_check
+import madapt._fold_on_device
+import madapt._on_device
 from madapt import MatryoshkaAdaptor
-from madapt._elsewhere import is_elsewhere, to_host
+from madapt._on_device import is_on_device, to_host
 from madapt.datasets import load_cranfield
 from madapt.exceptions import InvalidTypeError, InvalidValueError, OtherModelWarning
 from madapt.neighbors import top_k
@@ -61,7 +61,7 @@ def test_it_stays_there_and_has_numpys_values(model, dtype, dim, side, monkeypat
     rows = X.astype(dtype) if not model.normalize else rare_rows(dtype)
     wanted = model.transform(rows, dim=dim, side=side)
     for size in (2**30, 4000):
-        monkeypatch.setattr(madapt._fold_elsewhere, "BLOCK_BYTES", size)
+        monkeypatch.setattr(madapt._fold_on_device, "BLOCK_BYTES", size)
         Z = model.transform(there(rows), dim=dim, side=side)
         assert Z.device == DEVICE
         assert to_host(Z).dtype == dtype
@@ -70,18 +70,19 @@ def test_it_stays_there_and_has_numpys_values(model, dtype, dim, side, monkeypat
         assert_array_equal(to_host(Z) == 0, wanted == 0)
 
 
-def test_nothing_but_a_sample_leaves_the_device(model, monkeypatch):
+def test_nothing_but_a_sample_leaves_the_device(monkeypatch):
     """Only the rows that tell another model's vectors do."""
-    seen = []
+    corpus, seen = load_cranfield().corpus, []
+    model = MatryoshkaAdaptor(max_iter=2, guard=False, random_state=0).fit(corpus)
 
     def noting(A):
-        seen.append(A.shape)
+        seen.append(A.shape[0])
         return to_host(A)
 
-    monkeypatch.setattr(madapt._vector_check, "to_host", noting)
-    monkeypatch.setattr(madapt._fold_elsewhere, "to_host", None)
-    model.transform(there(X), dim=8)
-    assert all(rows <= 50 for rows, _ in seen)
+    monkeypatch.setattr(madapt._on_device, "to_host", noting)
+    monkeypatch.setattr(madapt._fold_on_device, "to_host", None)
+    model.transform(there(corpus), dim=8)
+    assert 20 <= sum(seen) <= 50
 
 
 def test_out(model):
@@ -168,14 +169,14 @@ def test_the_warning_of_another_model():
         assert caught[0].filename == __file__
 
 
-def test_what_is_elsewhere():
-    assert is_elsewhere(there(X))
-    assert not is_elsewhere(strict.asarray(X))
-    assert not is_elsewhere(X)
-    assert not is_elsewhere([1.0])
+def test_what_is_on_device():
+    assert is_on_device(there(X))
+    assert not is_on_device(strict.asarray(X))
+    assert not is_on_device(X)
+    assert not is_on_device([1.0])
     torch = pytest.importorskip("torch")
-    assert not is_elsewhere(torch.zeros(2))
-    assert not is_elsewhere(torch.zeros(2, device="meta"))
+    assert not is_on_device(torch.zeros(2))
+    assert not is_on_device(torch.zeros(2, device="meta"))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
@@ -210,3 +211,39 @@ def test_of_equal_rows_the_first_comes_first_there():
 def test_bad_searches(queries, corpus, message):
     with pytest.raises((ValueError, TypeError), match=message):
         top_k(queries, corpus, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("most", [100, 50_000])
+@pytest.mark.parametrize("labels", [False, True])
+def test_fit_learns_what_it_does_from_numpys_rows(dtype, most, labels):
+    rows, queries = X.astype(dtype), Q.astype(dtype)
+    parameters = {"max_iter": 4, "max_fit_rows": most, "random_state": 0}
+    qrels = JUDGED["qrels"] if labels else None
+    here = MatryoshkaAdaptor(**parameters).fit(rows, queries=queries, qrels=qrels)
+    found = MatryoshkaAdaptor(**parameters).fit(there(rows), queries=there(queries), qrels=qrels)
+    assert isinstance(found.rotation_, np.ndarray)
+    assert found.fingerprint_ == here.fingerprint_
+    assert found.score(there(rows)) == here.score(rows)
+
+
+def test_of_many_rows_fit_brings_over_its_sample_alone(monkeypatch):
+    brought = []
+    read = madapt._on_device.RowsOnDevice.__getitem__
+
+    def noting(self, rows):
+        found = read(self, rows)
+        brought.append(len(found))
+        return found
+
+    monkeypatch.setattr(madapt._on_device.RowsOnDevice, "__getitem__", noting)
+    rows = np.tile(X, (40, 1))
+    MatryoshkaAdaptor(max_iter=2, max_fit_rows=60, random_state=0).fit(there(rows))
+    assert sum(brought) < len(rows) / 4
+
+
+def test_fit_refuses_what_is_not_finite_there():
+    rows = X.copy()
+    rows[5, 2] = np.nan
+    with pytest.raises(InvalidValueError, match="X must be .* got nan in row 5, column 2"):
+        MatryoshkaAdaptor(max_iter=2).fit(there(rows))
