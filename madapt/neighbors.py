@@ -11,6 +11,7 @@ from madapt._checks import check_integer, check_one_of, check_pair, check_rows
 from madapt._duplicates import equal_rows
 from madapt._nearest_on_device import top_k_on_device
 from madapt._on_device import is_on_device
+from madapt.backends import get_backend
 
 __all__ = ["top_k"]
 
@@ -96,6 +97,7 @@ def top_k(
     check_one_of(metric, "metric", _METRICS)
     max_bytes = check_integer(max_bytes, "max_bytes", low=1)
     if is_on_device(queries) or is_on_device(corpus):
+        get_backend(backend)  # one that there is not is refused; the products run where they are
         return top_k_on_device(queries, corpus, k, metric, exclude_self, max_bytes)
     queries, corpus = check_rows(queries, "queries"), check_rows(corpus, "corpus")
     check_pair(queries, corpus, exclude_self)

@@ -247,3 +247,8 @@ def test_fit_refuses_what_is_not_finite_there():
     rows[5, 2] = np.nan
     with pytest.raises(InvalidValueError, match="X must be .* got nan in row 5, column 2"):
         MatryoshkaAdaptor(max_iter=2).fit(there(rows))
+
+
+def test_top_k_refuses_a_backend_that_there_is_not():
+    with pytest.raises(InvalidValueError, match="backend must be one of .*, got 'gpu'"):
+        top_k(there(Q), there(X), 3, backend="gpu")
