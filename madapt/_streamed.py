@@ -56,8 +56,8 @@ def transform_streamed(
     ----------
     backend : Backend
         Where the products run.
-    adaptor, X, m, mean, normalize, out, codec
-        As there.
+    adaptor, X, m, mean, normalize, out, codec : as there
+        See there.
 
     Notes
     -----
