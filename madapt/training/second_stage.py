@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -50,155 +51,160 @@ def learn_with_labels(
     """Cross-validate on the judged queries, and train on all where the guard lets it pass."""
     if len(data.documents) < 2 or (settings.guard and queries.qrels.shape[0] < 2):
         return  # one document has no order, and one query cannot be held out
-    P = fit.adaptor.P
-    judged = _rotated(data.documents, queries, P, backend)
-    known: list[ResidualAdaptor] = []
-    strength: float | None = 1.0
-    if settings.guard:
-        result = _cross_validated(fit, data, queries, judged, settings, generator, backend, runs)
-        if result is None:
-            return
-        strength = _kept(fit, data, queries, settings, result)
-        known = result.learned if len(result.learned) == 1 else []  # of several, each knows less
-    if strength is None:
+    stage = _Stage(fit, data, queries, settings, generator, backend, runs)
+    if not settings.guard:
+        stage.train([], 1.0)
         return
-    halves = _hidden(fit, settings)
-    learned = known[: len(halves) - 1]
-    losses: list[float] = []
-    for h in halves[len(learned) :]:
-        first = _first(fit, judged, settings, generator, h)
-        with backend.training():
-            one, history = learn_from_queries(
-                judged, first, settings, generator, run=runs("stage 2", P)
-            )
-        losses = losses or history.losses
-        fit.interrupted = history.interrupted
-        if not (fit.interrupted and learned):
-            learned.append(one)  # what is whole is better than its mean with a beginning
-        if fit.interrupted:
-            break
-    both = learned[0] if len(learned) == 1 else averaged(*learned)
-    fit.adaptor = composed(P, scaled(both, strength), backend)
-    fit.losses = fit.losses + losses
+    result = stage.cross_validated()
+    strength = stage.kept(result) if result is not None else None
+    if result is not None and strength is not None:
+        known = result.learned if len(result.learned) == 1 else []  # of several, each knows less
+        stage.train(known, strength)
 
 
-def _rotated(
-    documents: np.ndarray, judged: JudgedQueries, P: np.ndarray, backend: Backend
-) -> JudgedCorpus:
-    """Return judged queries and documents, rotated, where the training runs."""
-    return JudgedCorpus(
-        backend.asarray(judged.queries @ P),
-        backend.asarray(documents @ P),
-        backend.asarray(unit_rows(documents)),
-        backend.asarray(unit_rows(judged.queries)),
-        judged.qrels,
-        backend,
-    )
+@dataclass(frozen=True)
+class _Stage:
+    """What the second stage works with; parameters as for `learn_with_labels`."""
 
+    fit: Fit
+    data: TrainingData
+    queries: JudgedQueries
+    settings: Settings
+    generator: np.random.Generator
+    backend: Backend
+    runs: Runs
 
-def _hidden(fit: Fit, settings: Settings) -> tuple[int, ...]:
-    """Return the hidden units of each MLP that is trained.
+    @cached_property
+    def judged(self) -> JudgedCorpus:
+        """Behind what the first stage has left."""
+        return self.rotated(self.fit.adaptor.P)
 
-    A new MLP is the mean of two: both have learned from all queries, or one from those that
-    were not held out, where they were once.
-    """
-    h = settings.n_hidden
-    is_mean = settings.guard and not _has_begun(fit) and h > 1
-    return (h // 2, h - h // 2) if is_mean else (h,)
-
-
-def _has_begun(fit: Fit) -> bool:
-    """Say whether there is an MLP to go on from."""
-    return fit.adaptor.has_mlp or (fit.past is not None and fit.past.has_mlp)
-
-
-def _first(
-    fit: Fit,
-    judged: JudgedCorpus,
-    settings: Settings,
-    generator: np.random.Generator,
-    h: int,
-) -> ResidualAdaptor:
-    """Return what is trained: the MLP of the first stage or of the past, or else a new one."""
-    if fit.adaptor.has_mlp:
-        return moved(fit.adaptor.replace(P=None), judged.backend)
-    past = carried(fit.past, fit.adaptor.P)
-    if past is not None:
-        return moved(past, judged.backend)
-    return initial_mlp(judged.documents.shape[1], h, settings, generator, judged.documents)
-
-
-def _cross_validated(
-    fit: Fit,
-    data: TrainingData,
-    queries: JudgedQueries,
-    judged: JudgedCorpus,
-    settings: Settings,
-    generator: np.random.Generator,
-    backend: Backend,
-    runs: Runs,
-) -> CrossValidation | None:
-    """Train on folds; None where judgments have nothing to do with the embedding."""
-    first = _first(fit, judged, settings, generator, _hidden(fit, settings)[0])
-    # An MLP of the past is compared with what there is without it.
-    is_past = _has_begun(fit) and not fit.adaptor.has_mlp
-    reference = ResidualAdaptor() if is_past else first
-    if not _labels_agree(judged, reference, generator):
-        return None
-    with backend.training():
-        return cross_validate(
-            _folds(fit, data, queries, judged, settings, generator, backend, runs),
-            first,
-            settings,
-            generator,
-            strengths=(1.0,) if _has_begun(fit) else STRENGTHS,
-            reference=reference,
+    def rotated(self, P: np.ndarray) -> JudgedCorpus:
+        """Return judged queries and documents, rotated, where the training runs."""
+        documents, asked, backend = self.data.documents, self.queries, self.backend
+        return JudgedCorpus(
+            backend.asarray(asked.queries @ P),
+            backend.asarray(documents @ P),
+            backend.asarray(unit_rows(documents)),
+            backend.asarray(unit_rows(asked.queries)),
+            asked.qrels,
+            backend,
         )
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is an MLP to go on from."""
+        fit = self.fit
+        return fit.adaptor.has_mlp or (fit.past is not None and fit.past.has_mlp)
 
-def _folds(
-    fit: Fit,
-    data: TrainingData,
-    queries: JudgedQueries,
-    judged: JudgedCorpus,
-    settings: Settings,
-    generator: np.random.Generator,
-    backend: Backend,
-    runs: Runs,
-) -> Iterator[Fold]:
-    """Hold out the queries that the first stage held out, behind what it learned without them.
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """The hidden units of each MLP that is trained.
 
-    Behind a rotation that has seen a query, unlabeled, its short prefixes find more than those
-    of a new query will. Where the first stage kept nothing, or goes on from the past, the
-    queries are drawn here.
-    """
-    without = [(np.flatnonzero(np.isin(data.judged, rows)), one) for rows, one in fit.without]
-    if _has_begun(fit) or not all(len(held_out) for held_out, _ in without):
-        without = []
-    if not without:
-        drawn = folds_of(len(data.judged), settings.validation_fraction, generator)
-        without = [(held_out, fit.adaptor) for held_out in drawn]
-    for held_out, adaptor in without:
-        is_last = adaptor.P is fit.adaptor.P
-        corpus = judged if is_last else _rotated(data.documents, queries, adaptor.P, backend)
-        yield Fold(held_out, corpus, runs("stage 2, cv", adaptor.P))
+        A new MLP is the mean of two: both have learned from all queries, or one from those that
+        were not held out, where they were once.
+        """
+        h = self.settings.n_hidden
+        is_mean = self.settings.guard and not self.has_begun and h > 1
+        return (h // 2, h - h // 2) if is_mean else (h,)
 
+    def first(self, h: int) -> ResidualAdaptor:
+        """Return what is trained: the MLP of the first stage or of the past, or else a new one."""
+        adaptor = self.fit.adaptor
+        if adaptor.has_mlp:
+            return moved(adaptor.replace(P=None), self.backend)
+        past = carried(self.fit.past, adaptor.P)
+        if past is not None:
+            return moved(past, self.backend)
+        documents = self.judged.documents
+        return initial_mlp(documents.shape[1], h, self.settings, self.generator, documents)
 
-def _kept(
-    fit: Fit,
-    data: TrainingData,
-    queries: JudgedQueries,
-    settings: Settings,
-    result: CrossValidation,
-) -> float | None:
-    """Ask the guard, write down what held-out queries found, return the strength it lets pass."""
-    passing = passing_strengths(result)
-    strength = result.best(passing or result.after)
-    kept = "supervised" if passing else "start" if fit.adaptor is fit.start else "adaptor"
-    comparison = _compared(fit, data, queries, settings, result, result.after[strength])
-    fit.table = comparison.table(METRIC, kept)
-    fit.held_out = comparison.held_out(METRIC, kept)
-    return strength if passing else None
+    def train(self, known: list[ResidualAdaptor], strength: float) -> None:
+        """Train on all queries; `known` are MLPs that have learned from nearly all of them."""
+        fit, P, hidden = self.fit, self.fit.adaptor.P, self.hidden
+        learned = known[: len(hidden) - 1]
+        losses: list[float] = []
+        for h in hidden[len(learned) :]:
+            first = self.first(h)
+            with self.backend.training():
+                one, history = learn_from_queries(
+                    self.judged, first, self.settings, self.generator, run=self.runs("stage 2", P)
+                )
+            losses = losses or history.losses
+            fit.interrupted = history.interrupted
+            if not (fit.interrupted and learned):
+                learned.append(one)  # what is whole is better than its mean with a beginning
+            if fit.interrupted:
+                break
+        both = learned[0] if len(learned) == 1 else averaged(*learned)
+        fit.adaptor = composed(P, scaled(both, strength), self.backend)
+        fit.losses = fit.losses + losses
+
+    def cross_validated(self) -> CrossValidation | None:
+        """Train on folds; None where judgments have nothing to do with the embedding."""
+        first = self.first(self.hidden[0])
+        # An MLP of the past is compared with what there is without it.
+        is_past = self.has_begun and not self.fit.adaptor.has_mlp
+        reference = ResidualAdaptor() if is_past else first
+        if not _labels_agree(self.judged, reference, self.generator):
+            return None
+        with self.backend.training():
+            return cross_validate(
+                self.folds(),
+                first,
+                self.settings,
+                self.generator,
+                strengths=(1.0,) if self.has_begun else STRENGTHS,
+                reference=reference,
+            )
+
+    def folds(self) -> Iterator[Fold]:
+        """Hold out the queries that the first stage held out, behind what it learned without them.
+
+        Behind a rotation that has seen a query, unlabeled, its short prefixes find more than those
+        of a new query will. Where the first stage kept nothing, or goes on from the past, the
+        queries are drawn here.
+        """
+        fit, numbers = self.fit, self.data.judged
+        without = [(np.flatnonzero(np.isin(numbers, rows)), one) for rows, one in fit.without]
+        if self.has_begun or not all(len(held_out) for held_out, _ in without):
+            without = []
+        if not without:
+            drawn = folds_of(len(numbers), self.settings.validation_fraction, self.generator)
+            without = [(held_out, fit.adaptor) for held_out in drawn]
+        for held_out, adaptor in without:
+            is_last = adaptor.P is fit.adaptor.P
+            corpus = self.judged if is_last else self.rotated(adaptor.P)
+            yield Fold(held_out, corpus, self.runs("stage 2, cv", adaptor.P))
+
+    def kept(self, result: CrossValidation) -> float | None:
+        """Ask the guard, write down what held-out queries found; return the strength, or None."""
+        passing = passing_strengths(result)
+        strength = result.best(passing or result.after)
+        fit = self.fit
+        kept = "supervised" if passing else "start" if fit.adaptor is fit.start else "adaptor"
+        comparison = self.compared(result, result.after[strength])
+        fit.table = comparison.table(METRIC, kept)
+        fit.held_out = comparison.held_out(METRIC, kept)
+        return strength if passing else None
+
+    def compared(self, result: CrossValidation, after: np.ndarray) -> Comparison:
+        """Return the scores of the queries that were held out."""
+        rows, asked, data = result.held_out, self.queries, self.data
+        qrels = asked.qrels[rows]
+        comparison = Comparison.of(
+            lambda prefixes, dims: query_ndcg(qrels, prefixes, dims),
+            HeldOut(
+                asked.queries[rows],
+                data.documents,
+                asked.frozen_queries[rows],
+                data.frozen_documents,
+            ),
+            self.settings.dims,
+            {"start": self.fit.start.transform},
+        )
+        comparison.scores.update(adaptor=result.before, supervised=after)
+        return comparison
 
 
 def passing_strengths(result: CrossValidation) -> list[float]:
@@ -229,29 +235,3 @@ def _labels_agree(
     own = judged.ndcg(adaptor, full)[0]
     shuffled = replace(judged, qrels=judged.qrels[other]).ndcg(adaptor, full)[0]
     return labels_agree(own, shuffled)
-
-
-def _compared(
-    fit: Fit,
-    data: TrainingData,
-    queries: JudgedQueries,
-    settings: Settings,
-    result: CrossValidation,
-    after: np.ndarray,
-) -> Comparison:
-    """Return the scores of the queries that were held out."""
-    rows = result.held_out
-    qrels = queries.qrels[rows]
-    comparison = Comparison.of(
-        lambda prefixes, dims: query_ndcg(qrels, prefixes, dims),
-        HeldOut(
-            queries.queries[rows],
-            data.documents,
-            queries.frozen_queries[rows],
-            data.frozen_documents,
-        ),
-        settings.dims,
-        {"start": fit.start.transform},
-    )
-    comparison.scores.update(adaptor=result.before, supervised=after)
-    return comparison
