@@ -18,7 +18,7 @@ from quality_methods import (
 )
 from quality_statistics import LEVEL, RESAMPLES
 from quality_store import Store
-from quality_summary import GOALS_FREE, GOALS_QUERIES, cost_of_centring, gains, summary
+from quality_summary import GOAL_SMALL, GOALS_QUERIES, cost_of_centring, gains, summary
 from quality_tables import WORSE, method_table, signed, views
 
 _INTRODUCTION = f"""\
@@ -172,7 +172,7 @@ def _cut(store: Store) -> list[str]:
     for setting in settings:
         found = views(store, "cut", setting)
         lines += [f"### {setting}", ""]
-        lines += gains(found, FREE, GOALS_FREE) + gains(found, WITH_QUERIES, GOALS_QUERIES)
+        lines += gains(found, FREE, GOAL_SMALL) + gains(found, WITH_QUERIES, GOAL_SMALL)
         for view in found:
             shown = method_table(view, order, [FREE, WITH_QUERIES])
             lines += [f"**{view.pair}**", "", *shown] if shown else []
@@ -181,6 +181,5 @@ def _cut(store: Store) -> list[str]:
 
 _CUT = """\
 Corpora cut down: the positives of the test queries first, other documents at random, another cut
-for each seed; test queries without a positive left are not scored. The goals are those of whole
-corpora.
+for each seed; test queries without a positive left are not scored.
 """

@@ -16,6 +16,8 @@ GOALS_FREE = {8: 3.0, 16: 3.0, 32: 2.5, 64: 1.0, 128: 0.0}
 GOALS_QUERIES = {8: 4.5, 16: 4.0, 32: 3.5, 64: 1.5, 128: 0.5}
 #: Share of the whole vector's nDCG@10, in percent, at d over so much.
 GOALS_SHARE = {6: 92.0, 3: 97.0}
+#: Points over the same that no cell may fall short of where the corpus is small.
+GOAL_SMALL = -0.5
 #: Points that centring may cost at most.
 MOST_LOST_BY_CENTRING = 0.5
 
@@ -28,8 +30,11 @@ def summary(store: Store) -> list[str]:
     return ["## Summary", "", *lines] if lines else []
 
 
-def gains(of: list[View], method: str, goals: Mapping[int, float]) -> list[str]:
-    """Return mean and worst gain over the pairs at each dim, held against the goals."""
+def gains(of: list[View], method: str, goals: Mapping[int, float] | float) -> list[str]:
+    """Return mean and worst gain over the pairs at each dim, held against the goals.
+
+    `goals` are of the mean, by dim; a number is the goal of the worst cell at every dim.
+    """
     found = {view.pair: (view, view.gain(method)) for view in of}
     found = {pair: both for pair, both in found.items() if both[1] is not None}
     if not found:
@@ -42,14 +47,18 @@ def gains(of: list[View], method: str, goals: Mapping[int, float]) -> list[str]:
             if m in view.dims
         ]
         mean = float(np.mean([gain for gain, _ in cells]))
-        goal = goals.get(m)
-        said = ["", ""] if goal is None else [signed(goal), verdict(mean, goal)]
+        if isinstance(goals, Mapping):
+            goal, reached = goals.get(m), mean
+        else:
+            goal, reached = goals, min(cells)[0]
+        said = ["", ""] if goal is None else [signed(goal), verdict(reached, goal)]
         rows.append([str(m), signed(mean), smallest(cells), *said])
     lines = paragraph(
         f"`{method}`: points of nDCG@10 over the best of truncation, PCA and SVD in each cell, "
         f"pairs measured: {len(found)}."
     )
-    lines += table(["dims", "mean", "worst cell", "goal", ""], rows)
+    header = "goal" if isinstance(goals, Mapping) else "goal of the worst"
+    lines += table(["dims", "mean", "worst cell", header, ""], rows)
     return lines + paragraph(largest_loss(of, method))
 
 

@@ -148,6 +148,7 @@ class QuerySampler:
         self.qrels = qrels
         self.n_queries = min(n_queries, qrels.shape[0])
         self.n_documents = min(n_documents, qrels.shape[1])
+        self.judged = [_judged(qrels, i) for i in range(qrels.shape[0])]
         self.hard = hard
         self.generator = generator
         self.n_positives, self.n_hard = n_positives, min(n_hard, hard.shape[1])
@@ -155,7 +156,7 @@ class QuerySampler:
     def draw(self) -> QueryBatch:
         """Return the next batch."""
         queries = self.generator.permutation(self.qrels.shape[0])[: self.n_queries]
-        chosen = [self._judged(i) for i in queries]
+        chosen = [self._some(kind) for i in queries for kind in self.judged[i]]
         columns = self.generator.random((len(queries), self.hard.shape[1])).argsort(axis=1)
         near = np.take_along_axis(self.hard[queries], columns[:, : self.n_hard], axis=1)
         rest = self.generator.permutation(self.qrels.shape[1])[: self.n_documents]
@@ -164,19 +165,18 @@ class QuerySampler:
         grades = self.qrels[queries][:, documents].toarray()
         return QueryBatch(queries, documents, grades)
 
-    def _judged(self, query: int) -> np.ndarray:
-        """Return some positives of a query and as many documents judged not relevant."""
-        span = slice(self.qrels.indptr[query], self.qrels.indptr[query + 1])
-        documents, grades = self.qrels.indices[span], self.qrels.data[span]
-        return np.concatenate(
-            [self._some(documents[grades > 0]), self._some(documents[grades <= 0])]
-        )
-
     def _some(self, documents: np.ndarray) -> np.ndarray:
-        """Draw at most `n_positives`; where there are no more than that, no draw is needed."""
+        """Draw at most `n_positives` of each kind; where there are no more, no draw is needed."""
         if len(documents) <= self.n_positives:
             return documents
         return self.generator.permutation(documents)[: self.n_positives]
+
+
+def _judged(qrels: csr_array, query: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a query's positives and its documents judged not relevant."""
+    span = slice(qrels.indptr[query], qrels.indptr[query + 1])
+    documents, is_positive = qrels.indices[span], qrels.data[span] > 0
+    return documents[is_positive], documents[~is_positive]
 
 
 def _unique_in_order(index: np.ndarray) -> np.ndarray:
