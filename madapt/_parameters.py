@@ -17,6 +17,7 @@ from madapt._checks import (
     check_one_of,
 )
 from madapt.exceptions import InvalidTypeError, InvalidValueError
+from madapt.training.guard import GRADE_TEMPERATURE
 from madapt.training.settings import Settings, StageSettings
 
 __all__ = ["PUBLISHED", "check_center", "settings_of"]
@@ -132,6 +133,9 @@ def settings_of(
         ranking_weight=ranking,
         ranking_loss=check_one_of(p["ranking_loss"], "ranking_loss", ("softmax", "logistic")),
         supervised_neighbor_temperature=0.1,
+        grade_temperature=GRADE_TEMPERATURE,
+        # Many judged queries move cosines apart themselves, and further where nothing was narrowed.
+        follows_spread=n_judged < MANY_QUERIES,
         fidelity_weight=_fidelity_weight(p["fidelity_weight"], n_judged),
         n_neighbors=check_integer(p["n_neighbors"], "n_neighbors", low=1),
         support_size=_support_size(p["support_size"]),
@@ -193,6 +197,7 @@ def check_center(center: Any, has_queries: bool) -> float | str:
 
 def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
     values: dict[str, Any] = {}
+    unset = set()
     for name, default in auto.items():
         value = p[name]
         if isinstance(value, tuple | list):
@@ -200,13 +205,14 @@ def _stage(p: dict[str, Any], stage: int, **auto: Any) -> StageSettings:
                 raise InvalidValueError(f"{name} must be one value or a pair, got {value!r}")
             value = value[stage]
         if isinstance(value, str) and value == "auto":
+            unset.add(name)
             value = default
         if name in ("max_iter", "batch_size"):
             values[name] = check_integer(value, name, low=0 if name == "max_iter" else 2)
         else:
             open_low = name != "prefix_temperature"
             values[name] = check_number(value, name, low=0, open_low=open_low)
-    return StageSettings(**values)
+    return StageSettings(**values, auto=frozenset(unset))
 
 
 def _rotation_dims(value: Any, dims: tuple[int, ...], d: int, share: float) -> tuple[int, ...]:

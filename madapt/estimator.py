@@ -77,7 +77,10 @@ class MatryoshkaAdaptor(StreamMixin, PersistenceMixin, BaseEstimator):
         `graded_listwise_loss`, or the published pairwise `ranking_loss`.
     temperature : float, pair or "auto", default="auto"
         Of the listwise loss without labels and of the ranking loss with them: .03; and .05,
-        or .1 where queries have more than two positives in the median.
+        or .1 where queries have more than two positives in the median. Where the standard
+        deviation of the documents' cosines is below .07, as with models whose vectors share a
+        large mean, temperatures that are "auto" shrink in proportion, unless 400 queries or
+        more are judged.
     prefix_temperature : float, pair or "auto", default="auto"
         The prefix of m dims has the temperature t + prefix_temperature / m, its target
         t alone: .3 without labels, 0 with them.

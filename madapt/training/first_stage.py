@@ -183,7 +183,9 @@ def _compared(
     )
     similarities = unit_rows(held_out.rows) @ unit_rows(held_out.corpus).T
     return Comparison.of(
-        lambda prefixes, dims: neighbor_ndcg(similarities, prefixes, dims),
+        lambda prefixes, dims: neighbor_ndcg(
+            similarities, prefixes, dims, temperature=settings.grade_temperature
+        ),
         held_out,
         settings.dims,
         {"start": start.transform, "adaptor": candidate.transform},

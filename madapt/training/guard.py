@@ -13,6 +13,7 @@ from madapt.evaluation.metrics import ndcg_at_k
 from madapt.neighbors import top_k
 
 __all__ = [
+    "GRADE_TEMPERATURE",
     "LEVEL",
     "MARGIN",
     "NEIGHBOR_MARGIN",
@@ -30,7 +31,7 @@ LEVEL = 0.05
 #: How far below the start the mean of a dim may fall, by judgments and by neighbours: held-out
 #: rows are many and say more than judged queries, which are few.
 MARGIN, NEIGHBOR_MARGIN = 0.01, 0.005
-#: An original similarity lower by that much makes a neighbour's grade e times smaller.
+#: What the guard measures neighbours by where cosines spread as usual.
 GRADE_TEMPERATURE = 0.05
 
 #: (row prefixes, corpus prefixes) of length m.
@@ -68,7 +69,12 @@ def neighbor_overlap(
 
 
 def neighbor_ndcg(
-    similarities: np.ndarray, prefixes: Prefixes, dims: Sequence[int], *, k: int = 10
+    similarities: np.ndarray,
+    prefixes: Prefixes,
+    dims: Sequence[int],
+    *,
+    k: int = 10,
+    temperature: float = GRADE_TEMPERATURE,
 ) -> np.ndarray:
     """nDCG@k of each prefix's ranking, graded by the original similarities.
 
@@ -82,6 +88,8 @@ def neighbor_ndcg(
         Prefix lengths.
     k : int, default=10
         Depth.
+    temperature : float, default=0.05
+        An original similarity lower by that much makes a grade e times smaller.
 
     Returns
     -------
@@ -90,14 +98,14 @@ def neighbor_ndcg(
 
     Notes
     -----
-    Document j has the grade exp((S_ij - max_j S_ij) / .05). Where many documents are about as
-    near as the tenth, it costs next to nothing to find others of them, as it would cost a
-    reader; the overlap of the nearest ten counts each as a loss.
+    Document j has the grade exp((S_ij - max_j S_ij) / temperature). Where many documents are
+    about as near as the tenth, it costs next to nothing to find others of them, as it would cost
+    a reader; the overlap of the nearest ten counts each as a loss.
     """
     k = min(k, similarities.shape[1])
     discounts = 1.0 / np.log2(np.arange(2, k + 2))
     nearest = similarities.max(axis=1, keepdims=True)
-    grades = np.exp((similarities - nearest) / GRADE_TEMPERATURE)
+    grades = np.exp((similarities - nearest) / temperature)
     ideal = -np.sort(-grades, axis=1)[:, :k] @ discounts
     scores = np.empty((len(dims), len(similarities)))
     for place, m in enumerate(dims):

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Settings", "StageSettings", "resolve"]
 
+TEMPERATURES = ("temperature", "prefix_temperature")
+
 
 @dataclass(frozen=True)
 class StageSettings:
-    """Optimisation parameters of one stage."""
+    """Optimisation parameters of one stage; `auto` are the names of those that nobody set."""
 
     max_iter: int
     learning_rate: float
     batch_size: int
     temperature: float
     prefix_temperature: float
+    auto: frozenset[str] = frozenset()
+
+    def narrowed(self, share: float) -> StageSettings:
+        """Return the same with temperatures that nobody set times that share."""
+        names = self.auto.intersection(TEMPERATURES)
+        return replace(self, **{name: share * getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Settings:
     ranking_weight: float
     ranking_loss: str
     supervised_neighbor_temperature: float
+    grade_temperature: float
+    follows_spread: bool
     fidelity_weight: float
     n_neighbors: int
     support_size: int | None
@@ -54,6 +64,18 @@ class Settings:
     unsupervised: StageSettings
     supervised: StageSettings
     verbose: int = 0
+
+    def narrowed(self, share: float) -> Settings:
+        """Return the same for cosines that spread over that share of the usual range."""
+        if not self.follows_spread:
+            return self
+        return replace(
+            self,
+            unsupervised=self.unsupervised.narrowed(share),
+            supervised=self.supervised.narrowed(share),
+            supervised_neighbor_temperature=share * self.supervised_neighbor_temperature,
+            grade_temperature=share * self.grade_temperature,
+        )
 
     @property
     def is_rotation_learned(self) -> bool:

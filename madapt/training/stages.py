@@ -17,6 +17,7 @@ from madapt.training.progress import Report, Watcher
 from madapt.training.runs import Runs
 from madapt.training.second_stage import learn_with_labels
 from madapt.training.settings import Settings
+from madapt.training.spread import spread_share
 
 __all__ = ["fit_adaptor"]
 
@@ -66,6 +67,7 @@ def fit_adaptor(
         Ctrl-C ends the training and leaves the best state so far; before there is a
         start, it is passed on.
     """
+    settings = settings.narrowed(spread_share(data.documents))
     P = _start(data.documents, settings.rotation) if rotation is None else rotation
     start = ResidualAdaptor(P, activation=settings.activation)
     fit = Fit(start, start, past=None if past is None else _like(past, P))

@@ -16,6 +16,7 @@ from madapt.training.progress import Report
 from madapt.training.runs import Runs
 from madapt.training.settings import Settings
 from madapt.training.splitting import MOST_HELD_OUT, WANTED_DOCUMENTS, Split
+from madapt.training.spread import spread_share
 
 __all__ = ["Stream", "learn_from_stream"]
 
@@ -142,6 +143,7 @@ def learn_from_stream(
     them. The guard measures it again.
     """
     X = stream.rows
+    settings = settings.narrowed(spread_share(X))
     P = np.eye(X.shape[1], dtype=X.dtype)
     if settings.rotation != "identity":
         P = np.ascontiguousarray(components_of(stream.products).T, dtype=X.dtype)

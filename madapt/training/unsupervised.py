@@ -200,13 +200,18 @@ def _held_out_check(
 ) -> Callable[[ResidualAdaptor], float]:
     """Return what early stopping looks at: lower is better."""
     if settings.is_rotation_learned:
-        return _lost_neighbors(U, T, objective.dims, batch, backend)
+        return _lost_neighbors(U, T, objective.dims, batch, backend, settings.grade_temperature)
     task = DocumentTask(U, T, objective, None, settings.reconstruction_weight)
     return lambda state: task.evaluate(state, batch)[0]
 
 
 def _lost_neighbors(
-    U: Any, T: Any, dims: tuple[int, ...], batch: DocumentBatch, backend: Backend
+    U: Any,
+    T: Any,
+    dims: tuple[int, ...],
+    batch: DocumentBatch,
+    backend: Backend,
+    temperature: float,
 ) -> Callable[[ResidualAdaptor], float]:
     """Return what the guard will measure, negated, on a sample: mean over rows and dims."""
     rows = np.concatenate([batch.rows, batch.queries])
@@ -218,7 +223,9 @@ def _lost_neighbors(
     def lost(state: ResidualAdaptor) -> float:
         P = backend.to_numpy(state.P)
         Q, D = one @ P, other @ P
-        scores = neighbor_ndcg(similarities, lambda m: (Q[:, :m], D[:, :m]), dims)
+        scores = neighbor_ndcg(
+            similarities, lambda m: (Q[:, :m], D[:, :m]), dims, temperature=temperature
+        )
         return -float(scores.mean())
 
     return lost

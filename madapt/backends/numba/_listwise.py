@@ -21,6 +21,9 @@ __all__ = ["list_slopes", "neighbor_slopes", "normalisers"]
 
 _0, _1 = np.float32(0), np.float32(1)
 _NEVER = np.float32(-1000)  # 2^-1000 is as good as 0
+#: The power of two is never below 2^-126; -2 k is, at temperatures below .023. A mean of powers
+#: above this has lost nothing that its digits would show.
+_LOWEST, _LEAST_MEAN = np.float32(-126), np.float32(2.0**-100)
 
 
 @inlined
@@ -150,20 +153,29 @@ def neighbor_slopes(K, S, inverse, r, weights, slope, i0, value, row_sums, colum
 
 
 @inlined
+def _underflows(mass, n, slope):
+    """Say whether a sum of n powers may have lost its largest ones."""
+    return -2 * slope < _LOWEST and not mass > n * _LEAST_MEAN
+
+
+@inlined
 def _targets(p, base, shift, T, counts, slope, graded):
-    """Fill p, base and shift; return a constant, and whether p has any mass.
+    """Fill p, base and shift; return a constant, NaN for an underflow, and whether p has any mass.
 
     q = 2^(k (c - 1) + shift) / Z with k = log2(e) / t_m, where shift leaves out the columns that
     do not count, and KL(p || q) = sum p (scale base - c) / t_m + log Z + the constant, where
     scale is 1 for grades and t_m / t for cosines.
     """
-    total = 0.0
+    total, n_counted = 0.0, 0
     for j in range(T.shape[0]):
         e = T[j] if graded else power_of_two(T[j] * slope - slope)
         p[j] = e * counts[j]
         base[j] = _1 if graded else T[j]
         shift[j] = _0 if counts[j] else _NEVER
         total += p[j]
+        n_counted += counts[j]
+    if not graded and n_counted and _underflows(total, T.shape[0], slope):
+        return np.nan, False
     if not total > 0.0:
         return 0.0, False
     inverse = np.float32(1.0 / total)
@@ -231,7 +243,7 @@ def list_slopes(
     target : float
         log2(e) / t of the targets where they are cosines.
     value, row_sums, column_sums : arrays of shapes (2,), (L, B), (L, n)
-        Of the divergence and of rows with mass; of A C; added to.
+        Of the divergence, NaN where powers underflow, and of rows with mass; of A C; added to.
     """
     L, T, n = K.shape
     gram, log_mass = np.empty(CHUNK, np.float32), np.empty(L, np.float32)
@@ -242,6 +254,7 @@ def list_slopes(
         counts = pairs[min(at, pairs.shape[0] - 1)]
         constant, has_mass = _targets(p, base, shift, targets[at], counts, target, graded)
         if not has_mass:
+            value[0] += constant
             K[:, i, :] = _0
             continue
         mass[:], lost[:] = 0.0, 0.0
@@ -259,6 +272,8 @@ def list_slopes(
                 lost[m] += part
         value[1] += 1.0
         for m in range(L):
+            if _underflows(mass[m], n, slopes[m]):
+                value[0] += np.nan
             log_mass[m] = np.log2(mass[m])
             t = np.log2(np.e) / slopes[m]
             # Both softmaxes are of cosines less 1, which another temperature does not cancel.

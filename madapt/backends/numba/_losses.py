@@ -18,8 +18,10 @@ from madapt.backends.numba._threads import one_blas_thread
 
 __all__ = ["graded_listwise", "listwise", "neighbor_pairs", "ranking", "similarity"]
 
-#: Below this, 2^(k c - k) with k = log2(e) / t could leave the range of float32.
+#: Below this, 2^(k c - k) with k = log2(e) / t can leave the range of float32.
 LOWEST_TEMPERATURE = 0.025
+#: Lists are looked through for it down to this; below it, k c loses too many digits.
+LOWEST_OF_LISTS = 0.002
 
 Found = tuple[float, Any] | None
 
@@ -90,7 +92,8 @@ def listwise(
     """
     t = _temperatures(temperature, dims)
     target = float(t[0]) if target_temperature is None else target_temperature
-    if min(target, t.min()) < LOWEST_TEMPERATURE or not _serves(Y, S, columns):
+    lowest = LOWEST_TEMPERATURE if columns is None else LOWEST_OF_LISTS
+    if min(target, t.min()) < lowest or not _serves(Y, S, columns):
         return None
     if columns is not None:
         return _lists(Y, columns, S, dims, t, target, pairs, weights, is_graded=False)
@@ -111,7 +114,7 @@ def graded_listwise(
 ) -> Found:
     """Return the listwise loss of graded documents; see `madapt.losses.graded_listwise_loss`."""
     t = _temperatures(temperature, dims)
-    if t.min() < LOWEST_TEMPERATURE or not _serves(Q, grades, D):
+    if t.min() < LOWEST_OF_LISTS or not _serves(Q, grades, D):
         return None
     return _lists(Q, D, grades, dims, t, 1.0, pairs, weights, is_graded=True)
 
@@ -198,7 +201,7 @@ def _lists(
     *,
     is_graded: bool,
 ) -> Found:
-    """Return the listwise loss of rows against other rows."""
+    """Return the listwise loss of rows against other rows; None where powers underflow."""
     targets, counted = plain(targets), _mask(pairs, targets)
     w, steepness = _dim_weights(weights, dims), np.log2(np.e) / temperatures
     steep, target = steepness.astype(np.float32), np.float32(np.log2(np.e) / target_temperature)
@@ -214,6 +217,9 @@ def _lists(
     sums, gradients = _rectangular(
         Y, columns, dims, make, lambda sums: np.log(2.0) / max(sums[1], 1.0)
     )
+    lowest = min(temperatures.min(), target_temperature)
+    if lowest < LOWEST_TEMPERATURE and not np.isfinite(sums[0]):
+        return None
     return float(sums[0]) / max(float(sums[1]), 1.0), gradients
 
 
