@@ -95,8 +95,8 @@ The vectors of some models share a large mean: their cosines differ by hundredth
 differ by tenths. The listwise loss asks which documents are near by a softmax of cosines over a
 temperature, and where cosines differ by less than the temperature it says that all are alike. So
 the default temperatures shrink with the spread of the documents' cosines, the standard deviation
-among a document's, where that is below {USUAL_SPREAD}. A temperature that you set stays as it is, and
-so do all where 400 queries or more are judged.
+among a document's, where that is below {USUAL_SPREAD}. What you set stays as it is, and so do all
+where 400 queries or more are judged.
 """
 
 _WHAT = """\
