@@ -93,7 +93,14 @@ def test_rows_by_slice_and_block_by_block(model, precision, monkeypatch):
     expected = model.transform(X, dim=7, precision=precision)
     monkeypatch.setattr("madapt._blocks.BLOCK_BYTES", 4 * 4 * D)
     for rows in (Sliced(X), X.copy()):
-        np.testing.assert_array_equal(model.transform(rows, dim=7, precision=precision), expected)
+        found = model.transform(rows, dim=7, precision=precision)
+        assert found.dtype == expected.dtype
+        if precision in ("float32", "float16"):
+            # BLAS may add up four rows' products in another order than three hundred rows'.
+            digit = np.finfo(precision).eps
+            np.testing.assert_allclose(found, expected, rtol=0, atol=8 * float(digit))
+        else:  # a coordinate may lie on the edge between two levels
+            assert np.mean(found != expected) <= 0.001
 
 
 @every_precision
