@@ -53,7 +53,8 @@ def introduction(report: dict[str, Any]) -> list[str]:
         f"{missed} misses in {counts['other']:,} samples of others, the highest {highest:.2f}. "
         "*Topic*: the 20 vectors nearest to one of them. *Others*: another model cut to d "
         "coordinates, permuted and reversed columns, random rotations. Threshold and least "
-        "stability were chosen on these collections. Written by `python "
+        "stability were chosen on these collections. ada-002's learned rows came before "
+        "temperatures followed [the spread of the cosines](narrow.md). Written by `python "
         "benchmarks/check_vectors.py --data ../shared/data`."
     )
     return lines

@@ -20,7 +20,7 @@ def rows(n, mean, generator):
     return unit_rows(X).astype(np.float32)
 
 
-def agrees(found, expected, rel):
+def assert_agrees(found, expected, rel):
     value, gradients = found
     assert value == pytest.approx(expected[0], rel=rel)
     for one, other in zip(gradients, expected[1], strict=True):
@@ -36,10 +36,10 @@ def test_cosines_close_together_are_served(n, t):
     options = {"temperature": [2 * t, 1.5 * t, t], "columns": Z, "target_temperature": t}
     exact = {**options, "columns": Z.astype(np.float64)}
     expected = listwise_loss(Y.astype(np.float64), S.astype(np.float64), DIMS, **exact)
-    agrees(KERNELS["listwise"](Y, S, DIMS, **options), expected, 1e-5)
+    assert_agrees(KERNELS["listwise"](Y, S, DIMS, **options), expected, 1e-5)
     wide = [X.astype(np.float64) for X in (Y, Z, grades)]
     expected = graded_listwise_loss(*wide, DIMS, temperature=t)
-    agrees(KERNELS["graded_listwise"](Y, Z, grades, DIMS, temperature=t), expected, 1e-5)
+    assert_agrees(KERNELS["graded_listwise"](Y, Z, grades, DIMS, temperature=t), expected, 1e-5)
 
 
 @pytest.mark.parametrize("n", [3, 700])
@@ -70,5 +70,5 @@ def test_rows_whose_columns_do_not_count_stay_out():
     options = {"temperature": 0.01, "pairs": pairs}
     found = KERNELS["listwise"](Y, Y @ Z.T, DIMS, columns=Z, **options)
     expected = listwise_loss(Y, Y @ Z.T, DIMS, columns=Z, **options)
-    agrees(found, expected, 1e-4)
+    assert_agrees(found, expected, 1e-4)
     assert not found[1][0][2].any()
